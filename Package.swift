@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// PolicyKit is a package of its own: a target inside one package always links statically, and a
+// plugin that carried its own copy of PolicyKit's types could not be cast to the host's protocols.
+let policyKit: Target.Dependency = .product(name: "PolicyKit", package: "PolicyKit")
+let policyKitTesting: Target.Dependency = .product(
+    name: "PolicyKitTesting", package: "PolicyKitTesting")
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// The uv loop drains the main queue, so everything that runs on the loop is on the main actor.
+let onTheLoop: [SwiftSetting] = strict + [.defaultIsolation(MainActor.self)]
+
+func plugin(_ name: String) -> Target {
+    .target(
+        name: name, dependencies: [policyKit], path: "Plugins/\(name)",
+        exclude: ["README.md"], swiftSettings: strict)
+}
+
+let plugins = ["IterationBatching", "MergedOnly"]
+
+let package = Package(
+    name: "burrow",
+    products: [.executable(name: "burrow", targets: ["burrow"])]
+        + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
+    dependencies: [
+        .package(path: "Sources/PolicyKit"),
+        .package(path: "Sources/PolicyKitTesting"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(
+            name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CHTTPParser", providers: [.apt(["libhttp-parser-dev"])]),
+        .target(
+            name: "CKernels", exclude: [],
+            cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
+
+        .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
+        .target(
+            name: "ManifestLoading", dependencies: ["CLibYAML", policyKit], swiftSettings: strict),
+        .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
+        .target(
+            name: "Inference", dependencies: ["CKernels", "COpenBLAS", policyKit],
+            swiftSettings: strict),
+        .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
+        .target(name: "PluginLoading", dependencies: [policyKit], swiftSettings: strict),
+        .target(
+            name: "HTTPServing", dependencies: ["LoopIO", "CHTTPParser"], swiftSettings: onTheLoop),
+        .target(
+            name: "Hosting",
+            dependencies: [
+                "Scheduling", "ManifestLoading", "Tokenization", "Inference", "LoopIO",
+                "PluginLoading", "HTTPServing", policyKit, log,
+            ], swiftSettings: onTheLoop),
+        .executableTarget(
+            name: "burrow", dependencies: ["Hosting", arguments], swiftSettings: onTheLoop),
+
+        .testTarget(
+            name: "SchedulingTests", dependencies: ["Scheduling", policyKit],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ManifestLoadingTests", dependencies: ["ManifestLoading", policyKit],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "InferenceTests", dependencies: ["Inference", "CKernels", policyKit],
+            exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
+        .testTarget(
+            name: "HTTPServingTests", dependencies: ["HTTPServing", "LoopIO"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PluginLoadingTests",
+            dependencies: ["PluginLoading", policyKit, policyKitTesting], swiftSettings: strict),
+        .testTarget(name: "HostingTests", dependencies: ["Hosting"], swiftSettings: strict),
+        .testTarget(name: "RepositoryTests", swiftSettings: strict),
+    ] + plugins.map(plugin)
+)
