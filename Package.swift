@@ -59,8 +59,10 @@ let package = Package(
         .target(
             name: "ManifestLoading", dependencies: ["CLibYAML", policyKit], swiftSettings: strict),
         .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
+        .target(name: "ModelLoading", swiftSettings: strict),
         .target(
-            name: "Inference", dependencies: ["CKernels", "COpenBLAS", policyKit],
+            name: "Inference",
+            dependencies: ["ModelLoading", "CKernels", "COpenBLAS", policyKit],
             swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
         .target(name: "PluginLoading", dependencies: [policyKit], swiftSettings: strict),
@@ -85,8 +87,11 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "InferenceTests", dependencies: ["Inference", "CKernels", policyKit],
-            exclude: ["Fixtures"], swiftSettings: strict),
+            name: "ModelLoadingTests", dependencies: ["ModelLoading"], swiftSettings: strict),
+        .testTarget(
+            name: "InferenceTests",
+            dependencies: ["Inference", "ModelLoading", "CKernels", policyKit],
+            swiftSettings: strict),
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests", dependencies: ["HTTPServing", "LoopIO"],
