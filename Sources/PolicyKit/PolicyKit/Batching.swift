@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How one iteration treats the base weights.
+///
+/// All three give the same tokens to within floating-point error; they differ in cost (dLoRA §4.1;
+/// V-LoRA's mixture mode for `mixed`).
+@frozen
+public enum BatchMode: Hashable, Sendable {
+    /// Pristine base weights; every row adds its own adapter's `B·A·x`.
+    case unmerged
+    /// The adapter is folded into a copy of the weights; only its requests may run.
+    case merged(AdapterID)
+    /// As `merged`, and rows of others are corrected by `−B₁A₁x + BₓAₓx`.
+    case mixed(AdapterID)
+
+    /// The adapter whose merged copy the iteration uses.
+    @inlinable
+    public var mergedAdapter: AdapterID? {
+        switch self {
+        case .unmerged: nil
+        case .merged(let adapter), .mixed(let adapter): adapter
+        }
+    }
+}
+
+/// What bounds the next iteration.
+public struct BatchLimits: Sendable, Equatable {
+    /// The most requests in one iteration (`replicas.maxBatch`).
+    public var requests: Int
+
+    /// The most tokens in one iteration (`replicas.maxStepTokens`).
+    public var tokens: Int
+
+    /// KV pages that nobody holds.
+    public var freePages: Int
+
+    /// Tokens that one KV page holds.
+    public var pageTokens: Int
+
+    public init(requests: Int, tokens: Int, freePages: Int, pageTokens: Int) {
+        self.requests = requests
+        self.tokens = tokens
+        self.freePages = freePages
+        self.pageTokens = pageTokens
+    }
+}
+
+/// What a batching policy knows besides the requests.
+public struct BatchingContext: Sendable {
+    public var now: Instant
+    public var limits: BatchLimits
+
+    /// The mode of the iteration before.
+    public var currentMode: BatchMode
+
+    /// Adapters that the fairness policy wants served before any other, the most urgent first.
+    public var mustServe: [AdapterID]
+
+    /// Adapters that the fairness policy forbids to be merged on, as they cannot afford to displace
+    /// others.
+    public var notMergeable: Set<AdapterID>
+
+    public init(now: Instant, limits: BatchLimits) {
+        self.now = now
+        self.limits = limits
+        self.currentMode = .unmerged
+        self.mustServe = []
+        self.notMergeable = []
+    }
+}
+
+/// The answer of a batching policy: who runs, how many tokens of each, in which mode.
+public struct BatchPlan: Sendable, Equatable {
+    /// One request's share of the iteration.
+    @frozen
+    public struct Entry: Hashable, Sendable {
+        /// Position in the requests that the policy was shown.
+        public var index: Int
+
+        /// Tokens to compute: 1 to the request's `pendingTokens`.
+        public var tokens: Int
+
+        @inlinable
+        public init(index: Int, tokens: Int) {
+            self.index = index
+            self.tokens = tokens
+        }
+    }
+
+    public var mode: BatchMode
+    public var entries: [Entry]
+
+    public init(mode: BatchMode = .unmerged, entries: [Entry] = []) {
+        self.mode = mode
+        self.entries = entries
+    }
+}
+
+/// What an iteration really did.
+public struct StepObservation: Sendable {
+    /// When the iteration was handed to the executor.
+    public var start: Instant
+
+    /// How long the forward pass took, without merging.
+    public var stepTime: Duration
+
+    /// How long building a merged copy held up this iteration; zero where none was built.
+    public var mergeTime: Duration
+
+    public var mode: BatchMode
+
+    /// Prompt tokens and decode rows computed.
+    public var promptTokens: Int
+    public var decodeTokens: Int
+
+    /// The requests that ran, as they stood when they were planned.
+    public var served: [RequestSnapshot]
+
+    public init(start: Instant, stepTime: Duration, mode: BatchMode, served: [RequestSnapshot]) {
+        self.start = start
+        self.stepTime = stepTime
+        self.mergeTime = .zero
+        self.mode = mode
+        self.promptTokens = 0
+        self.decodeTokens = 0
+        self.served = served
+    }
+}
+
+/// Decides once per iteration who runs and in which mode.
+public protocol BatchingPolicy: Policy {
+    /// Plans the next iteration.
+    ///
+    /// `plan` comes empty and unmerged. The host checks the answer: indexes in range and no request
+    /// twice, 1 to `pendingTokens` tokens each, at most `limits.requests` entries and
+    /// `limits.tokens` tokens, pages within `limits.freePages`, only requests whose adapter is
+    /// resident, and in merged mode only requests of that adapter. An empty plan while requests are
+    /// runnable is allowed; the host asks again when something changed.
+    ///
+    /// - Parameter requests: all unfinished requests of the replica, in the order that the fairness
+    ///   policy gave them.
+    func plan(
+        _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
+    ) throws(PolicyError)
+
+    /// Learns what an iteration did.
+    func observe(_ step: StepObservation)
+}
+
+extension BatchingPolicy {
+    public static var kind: PolicyKind { .batching }
+    public func observe(_ step: StepObservation) {}
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a fairness policy knows besides the requests.
+public struct FairnessContext: Sendable {
+    public var now: Instant
+    public var limits: BatchLimits
+
+    /// The mode of the iteration before.
+    public var currentMode: BatchMode
+
+    public init(now: Instant, limits: BatchLimits) {
+        self.now = now
+        self.limits = limits
+        self.currentMode = .unmerged
+    }
+}
+
+/// The answer of a fairness policy: in which order requests stand, who must run, who may not merge.
+public struct FairnessArrangement: Sendable, Equatable {
+    /// Positions in the requests shown, the first in turn first; a permutation of all of them.
+    ///
+    /// It comes filled with arrival order, so a policy that has nothing to say leaves it.
+    public var order: [Int]
+
+    /// Adapters to be served before any other, the most urgent first.
+    public var mustServe: [AdapterID]
+
+    /// Adapters that may not be merged on.
+    public var notMergeable: Set<AdapterID>
+
+    public init(order: [Int]) {
+        self.order = order
+        self.mustServe = []
+        self.notMergeable = []
+    }
+}
+
+/// Who ran in an iteration, and who would have run had requests been served as they came.
+public struct ServiceSettlement: Sendable {
+    public var now: Instant
+    public var step: StepObservation
+
+    /// Requests of the first-come-first-served batch that did not run.
+    public var displaced: [RequestSnapshot]
+
+    /// Requests that ran without being in the first-come-first-served batch.
+    public var advanced: [RequestSnapshot]
+
+    public init(
+        now: Instant, step: StepObservation, displaced: [RequestSnapshot],
+        advanced: [RequestSnapshot]
+    ) {
+        self.now = now
+        self.step = step
+        self.displaced = displaced
+        self.advanced = advanced
+    }
+}
+
+/// Decides whose turn it is; the batching policy plans under its answer.
+public protocol FairnessPolicy: Policy {
+    /// Orders the requests for the next iteration.
+    ///
+    /// - Parameter requests: all unfinished requests of the replica, in order of arrival.
+    func arrange(
+        _ requests: Span<RequestSnapshot>, in context: FairnessContext,
+        into arrangement: inout FairnessArrangement
+    ) throws(PolicyError)
+
+    /// Settles the accounts after an iteration.
+    func settle(_ settlement: ServiceSettlement)
+}
+
+extension FairnessPolicy {
+    public static var kind: PolicyKind { .fairness }
+    public func settle(_ settlement: ServiceSettlement) {}
+}

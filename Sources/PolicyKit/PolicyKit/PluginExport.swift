@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The number of the plugin interface; a plugin built for another one is refused before it is
+/// loaded. It changes when a change here would break plugins that are already built.
+@inlinable
+public var policyKitInterface: UInt32 { 1 }
+
+/// What a plugin library hands to the host: the policies in it.
+///
+/// A plugin declares two things besides its policies:
+/// ```swift
+/// @section("burrow_plugin") @used
+/// let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3149_4e49_5257_5242, 16, 1)
+///
+/// @c(burrow_plugin_export)
+/// public func burrowPluginExport() -> UnsafeMutableRawPointer {
+///     PluginExport.retained([MyPolicy.self])
+/// }
+/// ```
+/// The header says, before the library is loaded: magic, its size, and ``policyKitInterface``.
+public final class PluginExport {
+    public let policies: [any Policy.Type]
+
+    init(policies: [any Policy.Type]) { self.policies = policies }
+
+    /// The export of a library with these policies; the host takes over the ownership.
+    @_alwaysEmitIntoClient
+    public static func retained(_ policies: [any Policy.Type]) -> UnsafeMutableRawPointer {
+        retained(policies, guardedBy: policyKitGuard1())
+    }
+
+    /// Called by ``retained(_:)``, which is compiled into the plugin.
+    public static func retained(
+        _ policies: [any Policy.Type], guardedBy: Void
+    ) -> UnsafeMutableRawPointer {
+        Unmanaged.passRetained(PluginExport(policies: policies)).toOpaque()
+    }
+}
+
+/// A symbol that carries the interface number in its name: a library built for another interface
+/// has an unresolved symbol and cannot be loaded, even if its header lies.
+public func policyKitGuard1() {}

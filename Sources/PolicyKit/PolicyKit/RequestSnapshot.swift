@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How far a request has come.
+@frozen
+public enum RequestPhase: UInt8, Sendable {
+    /// Nothing of it is computed, or it was preempted and must be recomputed: it holds no KV pages.
+    case waiting
+    /// A part of its prompt is in the KV cache.
+    case prefilling
+    /// It generates: each iteration in which it runs gives one token.
+    case decoding
+}
+
+/// What a policy sees of a request: facts, no text.
+@frozen
+public struct RequestSnapshot: Sendable {
+    public var id: RequestID
+    public var adapter: AdapterID
+    public var tenant: TenantID
+    public var phase: RequestPhase
+
+    /// Whether the adapter's weights lie in this replica's memory, ready to run.
+    public var isAdapterResident: Bool
+
+    /// When the request came to the host; kept over preemption and migration.
+    public var arrival: Instant
+
+    /// Tokens of the prompt, and of what a preempted request had generated before.
+    public var promptTokens: Int
+
+    /// Tokens whose keys and values are in the cache.
+    public var computedTokens: Int
+
+    /// Tokens generated so far.
+    public var generatedTokens: Int
+
+    /// The most tokens that it may generate.
+    public var maximumTokens: Int
+
+    public init(
+        id: RequestID, adapter: AdapterID, tenant: TenantID = TenantID(rawValue: 0),
+        arrival: Instant, promptTokens: Int
+    ) {
+        self.id = id
+        self.adapter = adapter
+        self.tenant = tenant
+        self.phase = .waiting
+        self.isAdapterResident = true
+        self.arrival = arrival
+        self.promptTokens = promptTokens
+        self.computedTokens = 0
+        self.generatedTokens = 0
+        self.maximumTokens = 16
+    }
+
+    /// Tokens that must be computed before the request can give its next token: the rest of the
+    /// prompt, or 1 while decoding.
+    @inlinable
+    public var pendingTokens: Int {
+        phase == .decoding ? 1 : promptTokens - computedTokens
+    }
+}
