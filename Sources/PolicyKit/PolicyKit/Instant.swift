@@ -37,14 +37,14 @@ extension Duration {
     public var inSeconds: Double { Double(saturatingNanoseconds) / 1e9 }
 }
 
-extension Int64 {
-    func addingSaturating(_ other: Int64) -> Int64 {
+extension FixedWidthInteger where Self: SignedInteger {
+    func addingSaturating(_ other: Self) -> Self {
         let (sum, overflow) = addingReportingOverflow(other)
         if overflow { return other < 0 ? .min : .max }
         return sum
     }
 
-    func subtractingSaturating(_ other: Int64) -> Int64 {
+    func subtractingSaturating(_ other: Self) -> Self {
         let (difference, overflow) = subtractingReportingOverflow(other)
         if overflow { return other < 0 ? .max : .min }
         return difference

@@ -5,19 +5,24 @@
 @inlinable
 public var policyKitInterface: UInt32 { 1 }
 
+/// The first eight bytes of a plugin's header: `BURROWP1`, read as a little-endian number.
+@inlinable
+public var policyPluginMagic: UInt64 { 0x3150_574f_5252_5542 }
+
 /// What a plugin library hands to the host: the policies in it.
 ///
 /// A plugin declares two things besides its policies:
 /// ```swift
 /// @section("burrow_plugin") @used
-/// let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3149_4e49_5257_5242, 16, 1)
+/// let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 1)
 ///
 /// @c(burrow_plugin_export)
 /// public func burrowPluginExport() -> UnsafeMutableRawPointer {
 ///     PluginExport.retained([MyPolicy.self])
 /// }
 /// ```
-/// The header says, before the library is loaded: magic, its size, and ``policyKitInterface``.
+/// The header says, before the library is loaded: ``policyPluginMagic``, its size in bytes, and
+/// ``policyKitInterface``. A section takes literals only, so a plugin writes the numbers.
 public final class PluginExport {
     public let policies: [any Policy.Type]
 
