@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// The layer table of ARCHITECTURE.md, and that the sources keep to it.
+struct LayerTests {
+    /// Which modules of the project a target may import.
+    static let layers: [String: Set<String>] = [
+        "PolicyKit": [],
+        "PolicyKitTesting": ["PolicyKit"],
+        "Scheduling": ["PolicyKit"],
+        "ManifestLoading": ["CLibYAML", "PolicyKit"],
+        "Tokenization": ["CPCRE2"],
+        "ModelLoading": [],
+        "Inference": ["ModelLoading", "CKernels", "COpenBLAS", "PolicyKit"],
+        "LoopIO": ["CLibuv"],
+        "PluginLoading": ["PolicyKit"],
+        "HTTPServing": ["LoopIO", "CHTTPParser"],
+        "Hosting": [
+            "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading", "Inference",
+            "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
+        ],
+        "burrow": ["Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO"],
+    ]
+
+    static let modules = Set(layers.keys).union([
+        "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CKernels",
+    ])
+
+    static func imports(of path: String) throws -> [(line: Int, module: String)] {
+        try Repository.lines(path).enumerated().compactMap { number, line in
+            let words = line.split(separator: " ")
+            guard let at = words.firstIndex(of: "import"), at < 3, words.count > at + 1,
+                line.first != " ", !line.hasPrefix("//")
+            else { return nil }
+            let module = words[at + 1].split(separator: ".").first.map(String.init) ?? ""
+            return (number + 1, module)
+        }
+    }
+
+    @Test(arguments: layers.keys.sorted())
+    func importsPointDownwards(_ target: String) throws {
+        let allowed = try #require(Self.layers[target])
+        let files = Repository.files(in: ["Sources/\(target)"], endings: [".swift"])
+        #expect(!files.isEmpty, "Sources/\(target) has no source")
+        for file in files {
+            for (line, module) in try Self.imports(of: file)
+            where Self.modules.contains(module) && module != target {
+                #expect(
+                    allowed.contains(module),
+                    "\(file):\(line): error: \(target) may not import \(module)")
+            }
+        }
+    }
+
+    @Test func pluginsImportOnlyPolicyKit() throws {
+        let files = Repository.files(in: ["Plugins"], endings: [".swift"])
+        #expect(!files.isEmpty)
+        for file in files {
+            for (line, module) in try Self.imports(of: file) {
+                #expect(
+                    module == "PolicyKit",
+                    "\(file):\(line): error: a plugin may import nothing but PolicyKit")
+            }
+        }
+    }
+
+    @Test func schedulingNamesNoClockThreadOrLock() throws {
+        let banned = [
+            "import Foundation", "import Glibc", "import Dispatch", "import Synchronization",
+            "ContinuousClock", "SuspendingClock", "Task {", "async ", "await ", "Mutex<",
+            "NSLock", "Thread",
+        ]
+        for file in Repository.files(in: ["Sources/Scheduling"], endings: [".swift"]) {
+            for (number, line) in try Repository.lines(file).enumerated()
+            where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                for word in banned where line.contains(word) {
+                    Issue.record("\(file):\(number + 1): error: Scheduling may not use '\(word)'")
+                }
+            }
+        }
+    }
+
+    @Test func onlyManifestLoadingKnowsYAML() throws {
+        for file in Repository.files(in: ["Sources"], endings: [".swift"])
+        where !file.hasPrefix("Sources/ManifestLoading/") {
+            for (line, module) in try Self.imports(of: file) where module == "CLibYAML" {
+                Issue.record("\(file):\(line): error: only ManifestLoading may import CLibYAML")
+            }
+        }
+    }
+
+    @Test func theTableInTheArchitectureIsTheOneTested() throws {
+        let architecture = try Repository.text("ARCHITECTURE.md")
+        for (target, allowed) in Self.layers {
+            let row = architecture.split(separator: "\n").first { $0.hasPrefix("| `\(target)` |") }
+            let cells = try #require(row, "ARCHITECTURE.md has no row for \(target)")
+                .split(separator: "|")
+            let last = try #require(cells.last { !$0.allSatisfy { $0 == " " } })
+            let named = Set(last.split(separator: "`").map(String.init).filter(Self.modules.contains))
+            #expect(named == allowed, "ARCHITECTURE.md's row for \(target)")
+        }
+    }
+}
