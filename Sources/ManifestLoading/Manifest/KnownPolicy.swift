@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// A policy that manifests may name: built in, or found in a plugin.
+package struct KnownPolicy: Sendable, Equatable {
+    package var kind: PolicyKind
+    package var type: String
+    package var summary: String
+    package var version: String
+    package var parameters: [ParameterDeclaration]
+
+    package init(
+        kind: PolicyKind, type: String, summary: String, version: String,
+        parameters: [ParameterDeclaration]
+    ) {
+        self.kind = kind
+        self.type = type
+        self.summary = summary
+        self.version = version
+        self.parameters = parameters
+    }
+
+    /// What `policy` says of itself.
+    package init<Described: Policy>(_ policy: Described.Type) {
+        self.init(
+            kind: policy.kind, type: policy.descriptor.type, summary: policy.descriptor.summary,
+            version: policy.descriptor.version, parameters: Described.Parameters.declarations)
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// A manifest whose every value has been checked: types, ranges, references, policy parameters.
+///
+/// It mirrors the document. Defaults are filled in and have no position; paths are absolute.
+/// `ManifestSections` declares the keys, what they mean and what they may hold.
+package struct Manifest: Sendable, Equatable {
+    package var apiVersion = Located("burrow/v1")
+    package var kind = Located("Host")
+    package var metadata = Metadata()
+    package var spec = Spec()
+
+    package struct Metadata: Sendable, Equatable {
+        package var name = Located("")
+    }
+
+    package struct Spec: Sendable, Equatable {
+        package var server = Server()
+        package var model = Model()
+        package var adapters: [Adapter] = []
+        package var replicas = Replicas()
+        package var limits = Limits()
+        package var plugins = Plugins()
+        package var pipeline = Pipeline()
+    }
+
+    package struct Server: Sendable, Equatable {
+        package var listen = Located(ListenAddress(host: "127.0.0.1", port: 8080))
+        package var apiKeys: APIKeys?
+        package var drainTimeout = Located(Duration.seconds(30))
+    }
+
+    package struct APIKeys: Sendable, Equatable {
+        /// Read with ``APIKeyFile/load(path:)``.
+        package var file = Located("")
+    }
+
+    package struct Model: Sendable, Equatable {
+        package enum Source: Sendable, Equatable {
+            case path(Located<String>)
+            case synthetic(SyntheticModel)
+        }
+
+        package var source = Source.path(Located(""))
+        package var dtype = Located(ElementType.bf16)
+        package var name: Located<String>?
+
+        /// The name that clients use: `name`, else the folder's name or the preset.
+        package var servedName: String {
+            if let name { return name.value }
+            switch source {
+            case .path(let path): return path.value.split(separator: "/").last.map(String.init) ?? ""
+            case .synthetic(let model): return model.preset.value
+            }
+        }
+    }
+
+    /// How the base weights are kept in memory.
+    package enum ElementType: String, Sendable, ParameterChoice {
+        case f32, bf16
+    }
+
+    package struct SyntheticModel: Sendable, Equatable {
+        package var preset = Located("")
+        package var seed = Located(UInt64(0))
+    }
+
+    package enum Adapter: Sendable, Equatable {
+        /// Every folder in this one, by its name.
+        case directory(Located<String>)
+        case named(NamedAdapter)
+        case synthetic(SyntheticAdapters)
+    }
+
+    package struct NamedAdapter: Sendable, Equatable {
+        package var name = Located("")
+        package var path = Located("")
+        package var pinned = Located(false)
+    }
+
+    package struct SyntheticAdapters: Sendable, Equatable {
+        package var count = Located(0)
+        package var rank = Located(0)
+        package var seed = Located(UInt64(0))
+
+        /// `synthetic-0` and on.
+        package var names: [String] { (0..<count.value).map { "synthetic-\($0)" } }
+    }
+
+    package struct Replicas: Sendable, Equatable {
+        package var count = Located(1)
+        package var threads = Located(ThreadCount.automatic)
+        /// For the KV pages and the adapters of one replica together.
+        package var memory = Located(ByteCount(1 << 30))
+        package var adapterMemory: Located<ByteCount>?
+        package var maxBatch = Located(32)
+        package var maxStepTokens = Located(512)
+    }
+
+    /// How many threads compute in one replica.
+    package enum ThreadCount: Sendable, Equatable {
+        case automatic
+        case count(Int)
+    }
+
+    package struct Limits: Sendable, Equatable {
+        package var queue = Located(1024)
+        /// `nil` is the context length of the model.
+        package var contextLength: Located<Int>?
+        package var requestBytes = Located(ByteCount(1 << 20))
+        package var headerBytes = Located(ByteCount(16 << 10))
+        package var connections = Located(1024)
+        package var writeBuffer = Located(ByteCount(256 << 10))
+        package var idleTimeout = Located(Duration.seconds(60))
+        package var adapterRoots: [Located<String>] = []
+    }
+
+    package struct Plugins: Sendable, Equatable {
+        package var search: [Located<String>] = []
+        package var instances: [PolicyInstance] = []
+        /// How long one call of a policy may take.
+        package var budget = Located(Duration.milliseconds(1))
+    }
+
+    package struct PolicyInstance: Sendable, Equatable {
+        package var name = Located("")
+        package var type = Located("")
+        /// What the manifest sets; what it leaves out keeps the policy's default.
+        package var parameters: [String: ParameterValue] = [:]
+    }
+
+    /// For each question the name of an instance or a policy type.
+    package struct Pipeline: Sendable, Equatable {
+        package var batching = Located("fcfs-unmerged")
+        package var fairness = Located("arrival-order")
+        package var dispatch = Located("least-pending")
+        package var residency = Located("lru")
+        package var migration = Located("none")
+    }
+}
+
+/// The policy that answers one question, as the manifest selects it.
+package struct PolicySelection: Sendable, Equatable {
+    package var kind: PolicyKind
+    /// The instance's name, or the type where a type is named directly.
+    package var name: String
+    package var type: String
+    package var parameters: [String: ParameterValue]
+    /// Where the pipeline names it; `nil` for a default.
+    package var position: SourcePosition?
+}
+
+extension Manifest {
+    /// The policy in the slot of `kind`.
+    package func selection(of kind: PolicyKind) -> PolicySelection {
+        let reference = spec.pipeline.reference(to: kind)
+        let instance = spec.plugins.instances.first { $0.name.value == reference.value }
+        return PolicySelection(
+            kind: kind, name: reference.value, type: instance?.type.value ?? reference.value,
+            parameters: instance?.parameters ?? [:], position: reference.position)
+    }
+}
+
+extension Manifest.Pipeline {
+    /// What the slot of `kind` names.
+    package func reference(to kind: PolicyKind) -> Located<String> {
+        switch kind {
+        case .batching: batching
+        case .fairness: fairness
+        case .dispatch: dispatch
+        case .residency: residency
+        @unknown default: preconditionFailure("the manifest has no slot for \(kind)")
+        }
+    }
+}
