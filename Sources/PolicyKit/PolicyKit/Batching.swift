@@ -137,8 +137,8 @@ public protocol BatchingPolicy: Policy {
     /// resident, and in merged mode only requests of that adapter. An empty plan while requests are
     /// runnable is allowed; the host asks again when something changed.
     ///
-    /// - Parameter requests: all unfinished requests of the replica, in the order that the fairness
-    ///   policy gave them.
+    /// `requests` are all unfinished requests of the replica, in the order that the fairness policy
+    /// gave them.
     func plan(
         _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
     ) throws(PolicyError)

@@ -40,9 +40,7 @@ public struct ReplicaSnapshot: Sendable {
 
 /// Decides which replica takes a request.
 public protocol DispatchPolicy: Policy {
-    /// Chooses a replica.
-    ///
-    /// - Parameter replicas: at least one; the answer must be the identifier of one of them.
+    /// Chooses a replica: one of `replicas`, of which there is at least one.
     func choose(
         for request: RequestSnapshot, among replicas: Span<ReplicaSnapshot>, at now: Instant
     ) throws(PolicyError) -> ReplicaID

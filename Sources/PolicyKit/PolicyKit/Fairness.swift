@@ -61,7 +61,7 @@ public struct ServiceSettlement: Sendable {
 public protocol FairnessPolicy: Policy {
     /// Orders the requests for the next iteration.
     ///
-    /// - Parameter requests: all unfinished requests of the replica, in order of arrival.
+    /// `requests` are all unfinished requests of the replica, in order of arrival.
     func arrange(
         _ requests: Span<RequestSnapshot>, in context: FairnessContext,
         into arrangement: inout FairnessArrangement

@@ -163,8 +163,8 @@ extension PolicyParameters {
 
     /// Parameters with the given values and the defaults of the rest.
     ///
-    /// - Throws: ``PolicyError`` for a name that is not declared, or a value of another type. The
-    ///   host has checked both, and the ranges, where the position in the manifest is known.
+    /// - Throws: ``PolicyError`` for a name that is not declared, or a value of another type or
+    ///   outside the range. The host has checked that where the position in the manifest is known.
     public init(values: [String: ParameterValue]) throws(PolicyError) {
         self.init()
         let declared = declared
@@ -172,8 +172,10 @@ extension PolicyParameters {
             guard let match = declared.first(where: { $0.name == name }) else {
                 throw PolicyError("there is no parameter '\(name)'")
             }
+            let declaration = match.parameter.declaration(named: name)
+            if let error = declaration.violation(of: value) { throw error }
             guard match.parameter.set(value) else {
-                throw PolicyError("parameter '\(name)' does not take \(value)")
+                throw PolicyError("parameter '\(name)' does not take \(value.spelling)")
             }
         }
     }

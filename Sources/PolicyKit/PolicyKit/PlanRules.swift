@@ -13,6 +13,15 @@ extension RequestSnapshot {
         return max(0, KVPages.count(holding: total, pageTokens: pageTokens) - held)
     }
 
+    /// How many of the pending tokens can run when the host finds `pages` more KV pages; saturates.
+    public func pendingTokens(withinNewPages pages: Int, pageTokens: Int) -> Int {
+        let held = KVPages.count(holding: computedTokens, pageTokens: pageTokens)
+        let (slots, overflow) = held.addingSaturating(max(0, pages))
+            .multipliedReportingOverflow(by: max(1, pageTokens))
+        let room = overflow ? Int.max : slots - computedTokens
+        return max(0, min(pendingTokens, room))
+    }
+
     /// The most tokens that the request can have in the KV cache before it ends.
     ///
     /// The last token that it generates is never computed. Saturates.

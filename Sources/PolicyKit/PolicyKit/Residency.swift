@@ -28,11 +28,10 @@ public struct AdapterSnapshot: Sendable {
 
 /// Decides which adapter leaves when another needs the room.
 public protocol ResidencyPolicy: Policy {
-    /// Chooses who leaves first.
+    /// Chooses who leaves first: one of `candidates`; the host asks again while room is lacking.
     ///
-    /// - Parameter candidates: at least one; only adapters that no unfinished request uses and that
-    ///   are not pinned.
-    /// - Returns: the identifier of one candidate. The host asks again while room is lacking.
+    /// There is at least one candidate; all are adapters that no unfinished request uses and that
+    /// are not pinned.
     func evict(
         from candidates: Span<AdapterSnapshot>, at now: Instant
     ) throws(PolicyError) -> AdapterID
