@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibuv
+internal import Glibc
+
+/// The descriptor of a listening TCP socket.
+///
+/// The system calls are made here and not by libuv, whose listener cannot be paused: when the
+/// process has no descriptor left, it accepts and drops whoever waits, uncounted.
+nonisolated struct ListeningSocket {
+    enum Accepted {
+        /// The caller owns the descriptor now.
+        case connection(descriptor: Int32, peer: String)
+        case nobodyWaits
+        /// The client left while it waited, or the network failed it; the next one may be well.
+        case lostClient
+        /// The process cannot take a connection now; the client still waits.
+        case failed(UVStatus)
+    }
+
+    let descriptor: Int32
+    /// The port that was bound, which the system chose if 0 was asked for.
+    let port: Int
+
+    init(host: String, port: Int, backlog: Int) throws(LoopError) {
+        let address = try SocketAddress(host: host, port: port)
+        let action = "listen on \(address.text)"
+        let kind = Int32(SOCK_STREAM.rawValue) | Self.flags
+        let descriptor = socket(address.family, kind, 0)
+        guard descriptor >= 0 else { throw LoopError(UVStatus(errno: errno), during: action) }
+        var yes: Int32 = 1
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        let isBound = address.withRaw { raw, length in bind(descriptor, raw, length) == 0 }
+        let queue = Int32(clamping: max(backlog, 1))
+        guard isBound, listen(descriptor, queue) == 0,
+            let bound = SocketAddress(filledBy: { getsockname(descriptor, $0, &$1) })
+        else {
+            let status = UVStatus(errno: errno)
+            Glibc.close(descriptor)
+            throw LoopError(status, during: action)
+        }
+        self.descriptor = descriptor
+        self.port = bound.port
+    }
+
+    func accept() -> Accepted {
+        var accepted: Int32 = -1
+        let peer = SocketAddress { raw, length in
+            accepted = accept4(descriptor, raw, &length, Self.flags)
+            return accepted
+        }
+        if let peer { return .connection(descriptor: accepted, peer: peer.text) }
+        let status = UVStatus(errno: errno)
+        switch status {
+        case .tryAgain:
+            return .nobodyWaits
+        case .tooManyFilesInProcess, .tooManyFilesInSystem, .noBuffers, .noMemory:
+            return .failed(status)
+        default:
+            // accept(2): errors of the new socket's own network are to be treated as a retry.
+            return .lostClient
+        }
+    }
+
+    func close() { Glibc.close(descriptor) }
+
+    private static var flags: Int32 {
+        Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibuv
+
+/// A listening TCP socket that hands each new connection to a callback.
+package final class TCPListener: LoopHandle {
+    /// How many connections one turn accepts, so that a flood of them cannot starve the others.
+    private static let acceptsPerTurn = 32
+    /// How long to wait for descriptors or memory to become free before the next attempt.
+    private static let retryDelay = Duration.milliseconds(100)
+
+    /// The port that is listened on; the one that the system chose when 0 was asked for.
+    package let port: Int
+    /// Called when a connection could not be accepted for want of descriptors or memory.
+    ///
+    /// Its client keeps waiting, and accepting goes on after a tenth of a second.
+    package var onAcceptError: ((LoopError) -> Void)?
+
+    private let loop: EventLoop
+    private let socket: ListeningSocket
+    private let retry: LoopTimer
+    private var onConnection: ((TCPStream) -> Void)?
+    private var isPaused = false
+
+    /// Listens on a numeric IPv4 or IPv6 address (or `localhost`) and starts to accept.
+    ///
+    /// - Parameters:
+    ///   - backlog: how many clients the system lets wait to be accepted.
+    ///   - onConnection: owns the stream that it is given and must close it.
+    package init(
+        loop: EventLoop, host: String, port: Int, backlog: Int = 512,
+        onConnection: @escaping (TCPStream) -> Void
+    ) throws(LoopError) {
+        let socket = try ListeningSocket(host: host, port: port, backlog: backlog)
+        let retry: LoopTimer
+        do throws(LoopError) {
+            retry = try LoopTimer(loop: loop)
+        } catch {
+            socket.close()
+            throw error
+        }
+        self.loop = loop
+        self.socket = socket
+        self.port = socket.port
+        self.retry = retry
+        self.onConnection = onConnection
+        do throws(LoopError) {
+            try super.init(uv_poll_t.self, action: "poll the listening socket") { raw in
+                uv_poll_init(loop.raw, raw, socket.descriptor)
+            }
+        } catch {
+            retry.close()
+            socket.close()
+            throw error
+        }
+        startPolling()
+    }
+
+    /// Lets new clients wait in the system's backlog until ``resume()``.
+    package func pause() {
+        guard isOpen, !isPaused else { return }
+        isPaused = true
+        retry.cancel()
+        stopPolling()
+    }
+
+    /// Accepts again after ``pause()``.
+    package func resume() {
+        guard isOpen, isPaused else { return }
+        isPaused = false
+        startPolling()
+    }
+
+    private func startPolling() {
+        uv_poll_start(pointer(to: uv_poll_t.self), Int32(UV_READABLE.rawValue)) { raw, _, _ in
+            LoopHandle.owner(of: raw, as: TCPListener.self)?.acceptWaiting()
+        }
+    }
+
+    private func stopPolling() { uv_poll_stop(pointer(to: uv_poll_t.self)) }
+
+    private func acceptWaiting() {
+        for _ in 0..<Self.acceptsPerTurn where isOpen && !isPaused {
+            switch socket.accept() {
+            case .connection(let descriptor, let peer):
+                adopt(descriptor, peer: peer)
+            case .nobodyWaits:
+                return
+            case .lostClient:
+                continue
+            case .failed(let status):
+                // The socket stays readable, so polling it would spin until something is freed.
+                stopPolling()
+                retry.start(after: Self.retryDelay) { [weak self] in self?.startPolling() }
+                onAcceptError?(LoopError(status, during: "accept a connection"))
+                return
+            }
+        }
+    }
+
+    private func adopt(_ descriptor: Int32, peer: String) {
+        do throws(LoopError) {
+            let stream = try TCPStream(loop: loop, descriptor: descriptor, peer: peer)
+            onConnection?(stream)
+        } catch {
+            onAcceptError?(error)
+        }
+    }
+
+    override func willClose() {
+        onConnection = nil
+        onAcceptError = nil
+        retry.close()
+    }
+
+    override func didClose() { socket.close() }
+}
