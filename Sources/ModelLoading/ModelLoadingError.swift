@@ -58,13 +58,17 @@ package struct ModelLoadingError: Error, Equatable, CustomStringConvertible {
         ModelLoadingError(code, message, path: self.path ?? path, key: key)
     }
 
+    private static let maximumJoined = 15
+
     /// One error out of many: the first one's code and location, with every message.
     static func joining(_ errors: [ModelLoadingError]) -> ModelLoadingError? {
         guard let first = errors.first else { return nil }
         guard errors.count > 1 else { return first }
-        let rest = errors.dropFirst().map { error in
+        let shown = errors.dropFirst().prefix(maximumJoined).map { error in
             error.key.map { "\($0): \(error.message)" } ?? error.message
         }
+        let hidden = errors.count - 1 - shown.count
+        let rest = hidden > 0 ? shown + ["and \(hidden) more faults"] : shown
         let message = ([first.message] + rest).joined(separator: "; ")
         return ModelLoadingError(first.code, message, path: first.path, key: first.key)
     }

@@ -60,7 +60,8 @@ package final class ModelWeights: Sendable {
         outputHead = configuration.tiedEmbeddings ? embedding : try tensor(layout.outputHead)
         let head = configuration.tiedEmbeddings ? 0 : outputHead.byteCount
         byteCount = layers.flatMap(\.all).reduce(
-            embedding.byteCount + finalNorm.byteCount + head) { $0 + $1.byteCount }
+            embedding.byteCount + finalNorm.byteCount + head
+        ) { $0 + $1.byteCount }
     }
 
     /// The weight of a linear layer, `[outputSize, inputSize]`.

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The table at the start of a `.safetensors` file, checked against the file's size.
+///
+/// Layout: 8 bytes little-endian length `n`, `n` bytes of JSON, then the tensors' bytes, which
+/// cover the rest of the file without gap or overlap.
+/// Source: https://github.com/huggingface/safetensors#format
+struct SafetensorsHeader {
+    /// One tensor's entry; `bytes` counts from the start of the file.
+    struct Entry {
+        let name: String
+        let type: String
+        let shape: [Int]
+        let bytes: Range<Int>
+    }
+
+    /// The limit of the reference implementation.
+    static let maximumJSONBytes = 100_000_000
+    private static let maximumDimensions = 32
+
+    /// In the order of their bytes.
+    let entries: [Entry]
+
+    /// Reads the header of the file whose whole contents are `file`; errors carry no path.
+    init(file: UnsafeRawBufferPointer) throws(ModelLoadingError) {
+        let start = try Self.dataStart(file)
+        let json = UnsafeRawBufferPointer(rebasing: file[8..<start])
+        guard json.first == UInt8(ascii: "{") else {
+            throw Self.malformed("the header does not begin with '{'")
+        }
+        guard case .object(let table) = try JSONScanner.parse(json) else {
+            throw Self.malformed("the header is not a JSON object")
+        }
+        var entries: [Entry] = []
+        for name in table.keys {
+            guard let value = table[name] else { continue }
+            if name == "__metadata__" {
+                try Self.checkMetadata(value)
+            } else {
+                entries.append(try Self.entry(name, value, dataStart: start))
+            }
+        }
+        entries.sort {
+            ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
+        }
+        try Self.checkCover(entries, dataStart: start, fileBytes: file.count)
+        self.entries = entries
+    }
+
+    private static func malformed(_ message: String, tensor: String? = nil) -> ModelLoadingError {
+        ModelLoadingError(.malformedTensors, message, key: tensor)
+    }
+
+    private static func dataStart(_ file: UnsafeRawBufferPointer) throws(ModelLoadingError) -> Int {
+        guard file.count >= 8 else {
+            throw malformed("\(file.count) bytes are too few for a .safetensors file")
+        }
+        let length = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
+        guard length <= UInt64(maximumJSONBytes) else {
+            throw malformed(
+                "the header claims \(length) bytes, over the limit of \(maximumJSONBytes): "
+                    + "this is not a .safetensors file, or it is damaged")
+        }
+        let start = 8 + Int(length)
+        guard start <= file.count else {
+            throw malformed(
+                "the header claims \(length) bytes, but the file has \(file.count) in all: "
+                    + "it is cut short or damaged")
+        }
+        return start
+    }
+
+    private static func checkMetadata(_ value: JSONValue) throws(ModelLoadingError) {
+        guard case .object(let object) = value,
+            object.keys.allSatisfy({ object[$0]?.string != nil })
+        else { throw malformed("must map strings to strings", tensor: "__metadata__") }
+    }
+
+    private static func entry(
+        _ name: String, _ value: JSONValue, dataStart: Int
+    ) throws(ModelLoadingError) -> Entry {
+        guard case .object(let object) = value else {
+            throw malformed("the entry is \(value.kind), not an object", tensor: name)
+        }
+        if let unknown = object.keys.first(where: {
+            !["dtype", "shape", "data_offsets"].contains($0)
+        }) {
+            throw malformed("the entry has an unknown key \"\(unknown)\"", tensor: name)
+        }
+        guard let type = object["dtype"]?.string else {
+            throw malformed("the entry has no dtype", tensor: name)
+        }
+        guard let shape = sizes(object["shape"]), shape.count <= maximumDimensions else {
+            throw malformed(
+                "shape must be a list of at most \(maximumDimensions) sizes", tensor: name)
+        }
+        guard let offsets = sizes(object["data_offsets"]), offsets.count == 2 else {
+            throw malformed("data_offsets must be two byte counts", tensor: name)
+        }
+        let (begin, firstOverflow) = offsets[0].addingReportingOverflow(dataStart)
+        let (end, secondOverflow) = offsets[1].addingReportingOverflow(dataStart)
+        guard !firstOverflow, !secondOverflow, begin <= end else {
+            throw malformed("data_offsets \(offsets) are not a range", tensor: name)
+        }
+        let entry = Entry(name: name, type: type, shape: shape, bytes: begin..<end)
+        try checkSize(entry)
+        return entry
+    }
+
+    private static func sizes(_ value: JSONValue?) -> [Int]? {
+        guard case .array(let values) = value else { return nil }
+        let sizes = values.compactMap(\.integer).filter { $0 >= 0 }
+        return sizes.count == values.count ? sizes : nil
+    }
+
+    /// Bits per element of the format's element types; others may appear but cannot be read.
+    private static let elementBits: [String: Int] = [
+        "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8,
+        "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32,
+        "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64,
+    ]
+
+    private static func checkSize(_ entry: Entry) throws(ModelLoadingError) {
+        guard var bits = elementBits[entry.type] else { return }
+        // Zeros first, so that an empty tensor with other huge sizes does not overflow.
+        for size in entry.shape.sorted() {
+            let (product, overflow) = bits.multipliedReportingOverflow(by: size)
+            guard !overflow else {
+                throw malformed("shape \(entry.shape) overflows", tensor: entry.name)
+            }
+            bits = product
+        }
+        guard bits % 8 == 0, bits / 8 == entry.bytes.count else {
+            throw malformed(
+                "shape \(entry.shape) of \(entry.type) needs \(bits / 8) bytes, "
+                    + "data_offsets give \(entry.bytes.count)", tensor: entry.name)
+        }
+    }
+
+    private static func checkCover(
+        _ entries: [Entry], dataStart: Int, fileBytes: Int
+    ) throws(ModelLoadingError) {
+        var end = dataStart
+        for entry in entries {
+            guard entry.bytes.lowerBound >= end else {
+                throw malformed("its bytes overlap those of another tensor", tensor: entry.name)
+            }
+            guard entry.bytes.lowerBound == end else {
+                throw malformed(
+                    "\(entry.bytes.lowerBound - end) bytes before it belong to no tensor",
+                    tensor: entry.name)
+            }
+            end = entry.bytes.upperBound
+        }
+        guard end <= fileBytes else {
+            throw malformed(
+                "the tensors end at byte \(end), but the file has \(fileBytes): it is cut short",
+                tensor: entries.last?.name)
+        }
+        guard end == fileBytes else {
+            throw malformed(
+                "\(fileBytes - end) bytes after the last tensor belong to none: "
+                    + "the file is damaged")
+        }
+    }
+}
