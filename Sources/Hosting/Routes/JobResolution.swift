@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPServing
+internal import Inference
+internal import PolicyKit
+internal import Tokenization
+
+/// Turns a decoded request into a job: names to adapters, text to tokens, fields to parameters.
+struct JobResolution {
+    let model: ServedModel
+    let catalog: AdapterCatalog
+
+    /// - Throws: 404 for an unknown model, 400 for what the tokenizer, the template or the sampler
+    ///   refuses.
+    func job(for request: GenerationRequest, tenant: TenantID) throws(APIError) -> GenerationJob {
+        if request.mixture != nil {
+            throw APIError(
+                .badRequest, "mixture: this server serves no mixtures: leave it out.",
+                parameter: "mixture")
+        }
+        let name = request.model ?? model.name
+        var job = GenerationJob(
+            model: name, adapter: try adapter(named: name), prompts: try prompts(of: request))
+        job.tenant = tenant
+        job.choicesPerPrompt = request.choicesPerPrompt
+        job.maximumTokens = request.stopping.maxTokens
+        job.sampling = try sampling(of: request)
+        job.stopStrings = request.stopping.stop
+        job.includesStop = request.stopping.includesStop
+        job.skipsSpecialTokens = request.output.skipsSpecialTokens
+        job.logprobs = request.output.logprobs
+        if model.tokenizer == nil, !job.stopStrings.isEmpty {
+            throw Self.noTokenizer("stop")
+        }
+        return job
+    }
+
+    func adapter(named name: String) throws(APIError) -> AdapterID {
+        if name == model.name { return .base }
+        guard let entry = catalog[name] else {
+            throw .unknownModel(name, known: [model.name] + catalog.entries.map(\.name))
+        }
+        return entry.id
+    }
+
+    static func noTokenizer(_ parameter: String) -> APIError {
+        APIError(
+            .badRequest,
+            "\(parameter): the served model has no tokenizer: send prompts as token ids.",
+            parameter: parameter)
+    }
+
+    // MARK: - Prompts
+
+    private func prompts(of request: GenerationRequest) throws(APIError) -> [[Int32]] {
+        switch request.input {
+        case .chat(let chat): return [try tokens(of: chat)]
+        case .prompts(let prompts):
+            var all: [[Int32]] = []
+            for prompt in prompts {
+                switch prompt {
+                case .text(let text):
+                    all.append(try tokens(of: text, special: request.addsSpecialTokens))
+                case .tokens(let tokens): all.append(try checked(tokens))
+                }
+            }
+            return all
+        }
+    }
+
+    func tokens(of text: String, special: Bool) throws(APIError) -> [Int32] {
+        guard let tokenizer = model.tokenizer else { throw Self.noTokenizer("prompt") }
+        let tokens = tokenizer.encode(text, addSpecialTokens: special)
+        guard !tokens.isEmpty else {
+            throw APIError(
+                .badRequest, "prompt: has no token: send at least one.", parameter: "prompt")
+        }
+        return try checked(tokens.map(Int.init))
+    }
+
+    func tokens(of chat: ChatInput) throws(APIError) -> [Int32] {
+        guard let tokenizer = model.tokenizer else { throw Self.noTokenizer("messages") }
+        let text = try ChatRendering(tokenizer: tokenizer).text(of: chat)
+        return try checked(tokenizer.encodeChat(text).map(Int.init))
+    }
+
+    private func checked(_ tokens: [Int]) throws(APIError) -> [Int32] {
+        let limit = model.configuration.vocabularySize
+        if let wrong = tokens.first(where: { $0 < 0 || $0 >= limit }) {
+            throw APIError(
+                .badRequest,
+                "prompt: \(wrong) is not a token of this model: ids are 0 to \(limit - 1).",
+                parameter: "prompt")
+        }
+        return tokens.map(Int32.init)
+    }
+
+    // MARK: - Sampling
+
+    private func sampling(of request: GenerationRequest) throws(APIError) -> SamplingParameters {
+        let fields = request.sampling
+        var parameters = SamplingParameters()
+        if let value = fields.temperature { parameters.temperature = Float(value) }
+        if let value = fields.topP { parameters.topP = Float(value) }
+        if let value = fields.topK { parameters.topK = value }
+        if let value = fields.minP { parameters.minP = Float(value) }
+        if let value = fields.presencePenalty { parameters.presencePenalty = Float(value) }
+        if let value = fields.frequencyPenalty { parameters.frequencyPenalty = Float(value) }
+        if let value = fields.repetitionPenalty { parameters.repetitionPenalty = Float(value) }
+        parameters.seed = fields.seed.map { UInt64(bitPattern: $0) }
+        parameters.minTokens = request.stopping.minTokens
+        parameters.ignoreEndTokens = request.stopping.ignoresEndToken
+        parameters.endTokens = model.configuration.endTokens
+        for (token, bias) in fields.logitBias.map({ ($0.token, $0.bias) }) {
+            parameters.logitBias[try vocabulary(token, "logit_bias")] = Float(bias)
+        }
+        for token in request.stopping.stopTokenIDs {
+            parameters.stopTokens.append(try vocabulary(token, "stop_token_ids"))
+        }
+        parameters.logprobs = request.output.logprobs
+        return parameters
+    }
+
+    private func vocabulary(_ token: Int, _ parameter: String) throws(APIError) -> Int32 {
+        guard token >= 0, token < model.configuration.vocabularySize else {
+            throw APIError(
+                .badRequest,
+                "\(parameter): \(token) is not a token of this model: ids are 0 to "
+                    + "\(model.configuration.vocabularySize - 1).", parameter: parameter)
+        }
+        return Int32(token)
+    }
+}

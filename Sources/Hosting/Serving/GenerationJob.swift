@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTPServing
+package import Inference
+package import PolicyKit
+
+/// A request after `model`, prompts and limits have been resolved: what the engine runs.
+nonisolated package struct GenerationJob: Sendable {
+    /// The name that the request used.
+    package var model: String
+    package var adapter: AdapterID
+    package var tenant: TenantID
+    /// Token ids; choice `prompt * choicesPerPrompt + k` is the k-th of its prompt.
+    package var prompts: [[Int32]]
+    package var choicesPerPrompt: Int
+    /// Of each choice; `nil` is as many as the context holds.
+    package var maximumTokens: Int?
+    package var sampling: SamplingParameters
+    package var stopStrings: [String]
+    package var includesStop: Bool
+    package var skipsSpecialTokens: Bool
+    /// How many alternatives to report beside each token; `nil` reports no logprobs.
+    package var logprobs: Int?
+
+    package init(model: String, adapter: AdapterID, prompts: [[Int32]]) {
+        self.model = model
+        self.adapter = adapter
+        self.tenant = TenantID(rawValue: 0)
+        self.prompts = prompts
+        self.choicesPerPrompt = 1
+        self.maximumTokens = nil
+        self.sampling = SamplingParameters()
+        self.stopStrings = []
+        self.includesStop = false
+        self.skipsSpecialTokens = true
+        self.logprobs = nil
+    }
+}
+
+/// What one iteration adds to a choice.
+nonisolated package struct ChoiceDelta: Sendable {
+    package var choice: Int
+    /// Text that can be shown; may lag behind `tokens` by what could begin a stop string or is half
+    /// a character.
+    package var text: String
+    package var tokens: [Int32]
+    /// One for each of `tokens`, when they were asked for.
+    package var logprobs: [TokenLogprob]
+    package var finish: Finish?
+
+    /// How a choice ended.
+    package struct Finish: Sendable, Equatable {
+        package var reason: FinishReason
+        package var stop: StopReason?
+    }
+}
+
+/// What a generation tells the one who asked for it, on the loop.
+nonisolated package enum GenerationEvent: Sendable {
+    case delta(ChoiceDelta)
+    /// Every choice has ended.
+    case finished
+    /// It cannot go on; nothing follows.
+    case failed(APIError)
+}
