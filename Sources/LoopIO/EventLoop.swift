@@ -19,6 +19,7 @@ package final class EventLoop {
     ///
     /// - Parameter servesMainQueue: whether main actor jobs run on the loop. Only the main thread
     ///   of a process whose `main` is synchronous may; a loop inside a test runner may not.
+    /// - Throws: ``LoopError`` when the system has no descriptor left.
     package init(servesMainQueue: Bool = true) throws(LoopError) {
         signal(SIGPIPE, SIG_IGN)
         raw = .allocate(capacity: 1)

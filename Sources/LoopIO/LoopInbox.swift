@@ -14,8 +14,11 @@ package final class LoopInbox<Value: Sendable> {
     private nonisolated let contents = Mutex(Contents())
     private nonisolated let wakeup: LoopWakeup
 
-    /// - Parameter onValues: called on the loop with everything that was posted since the last
-    ///   call, never with nothing.
+    /// - Parameters:
+    ///   - loop: the loop that takes the values out.
+    ///   - onValues: called on the loop with everything that was posted since the last call,
+    ///     never with nothing.
+    /// - Throws: ``LoopError`` when the system has no descriptor left.
     package init(loop: EventLoop, onValues: @escaping ([Value]) -> Void) throws(LoopError) {
         let relay = Relay()
         wakeup = try LoopWakeup(loop: loop) { relay.deliver() }

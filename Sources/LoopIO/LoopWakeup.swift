@@ -16,7 +16,10 @@ package final class LoopWakeup: LoopHandle {
     private nonisolated let target = Mutex(Target(raw: nil))
     private var onSignal: (() -> Void)?
 
-    /// - Parameter onSignal: called on the loop until ``close()``.
+    /// - Parameters:
+    ///   - loop: the loop that is woken.
+    ///   - onSignal: called on the loop until ``close()``.
+    /// - Throws: ``LoopError`` when the system has no descriptor left.
     package init(loop: EventLoop, onSignal: @escaping () -> Void) throws(LoopError) {
         try super.init(uv_async_t.self, action: "make a wakeup") { raw in
             uv_async_init(loop.raw, raw) { raw in

@@ -24,8 +24,12 @@ package final class TCPListener: LoopHandle {
     /// Listens on a numeric IPv4 or IPv6 address (or `localhost`) and starts to accept.
     ///
     /// - Parameters:
+    ///   - loop: the loop that accepts.
+    ///   - host: the address.
+    ///   - port: in 0...65535; 0 lets the system choose.
     ///   - backlog: how many clients the system lets wait to be accepted.
     ///   - onConnection: owns the stream that it is given and must close it.
+    /// - Throws: ``LoopError``, among others `invalidAddress`, `addressInUse`, `permissionDenied`.
     package init(
         loop: EventLoop, host: String, port: Int, backlog: Int = 512,
         onConnection: @escaping (TCPStream) -> Void

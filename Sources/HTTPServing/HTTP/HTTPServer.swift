@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+package import LoopIO
+
+/// What a server has counted since it was made.
+package nonisolated struct HTTPCounters: Sendable, Equatable {
+    package var accepted = 0
+    /// Connections beyond the limit, which were answered 503.
+    package var refused = 0
+    /// Connections that could not be accepted for want of descriptors or memory, in attempts.
+    package var acceptErrors = 0
+    /// Requests that reached the handler.
+    package var requests = 0
+    /// Requests that were malformed, too large or too slow, and refused connections.
+    package var faults = 0
+    /// Responses that lost their reader.
+    package var clientsGone: [ClientGoneReason: Int] = [:]
+}
+
+/// An HTTP/1.1 server on the loop.
+///
+/// A server is ended by ``drain(then:)`` or ``closeAll()``, and cannot be used again.
+package final class HTTPServer {
+    /// Connections beyond the limit that are held to be told so; more wait in the backlog.
+    private static let refusalSlots = 64
+
+    package let limits: HTTPLimits
+    package private(set) var counters = HTTPCounters()
+
+    let loop: EventLoop
+    private let onRequest: (HTTPRequest, HTTPExchange) -> Void
+    private var listeners: [TCPListener] = []
+    private var connections: [Int: HTTPConnection] = [:]
+    private let sweep: LoopTimer
+    private var date = HTTPDate()
+    private var isDraining = false
+    private var onDrained: (() -> Void)?
+
+    /// - Parameters:
+    ///   - loop: the loop that everything happens on.
+    ///   - limits: bounds; `headerBytes` at most 65,536.
+    ///   - onRequest: called for each whole request; may answer at once or keep the exchange.
+    /// - Throws: `LoopError` when no timer can be made.
+    package init(
+        loop: EventLoop, limits: HTTPLimits = HTTPLimits(),
+        onRequest: @escaping (HTTPRequest, HTTPExchange) -> Void
+    ) throws(LoopError) {
+        precondition(limits.headerBytes <= 65_536, "the parser takes heads up to 65,536 bytes")
+        self.loop = loop
+        self.limits = limits
+        self.onRequest = onRequest
+        sweep = try LoopTimer(loop: loop)
+    }
+
+    /// Listens on a numeric address and port; may be called for several.
+    ///
+    /// - Returns: the port, which the system chose if `port` is 0.
+    /// - Throws: `LoopError` when the address cannot be listened on.
+    @discardableResult
+    package func listen(host: String, port: Int, backlog: Int = 512) throws(LoopError) -> Int {
+        precondition(!isDraining, "the server was ended")
+        let listener = try TCPListener(loop: loop, host: host, port: port, backlog: backlog) {
+            [weak self] stream in
+            guard let self else { return stream.close() }
+            accept(stream)
+        }
+        listener.onAcceptError = { [weak self] _ in self?.counters.acceptErrors += 1 }
+        listeners.append(listener)
+        return listener.port
+    }
+
+    /// The number of connections, including those that are about to close.
+    package var connectionCount: Int { connections.count }
+
+    /// Stops listening, closes idle connections, and lets responses complete.
+    ///
+    /// - Parameter then: called once, on a later turn, when the last connection is gone. To set a
+    ///   deadline, call ``closeAll()`` when it has passed.
+    package func drain(then: @escaping () -> Void) {
+        let previous = onDrained
+        onDrained = {
+            previous?()
+            then()
+        }
+        stopListening()
+        for connection in connections.values { connection.drain() }
+        loop.onNextTurn { [self] in endIfEmpty() }
+    }
+
+    /// Stops listening and closes every connection at once; handlers see `serverClosed`.
+    package func closeAll() {
+        stopListening()
+        for connection in connections.values { connection.closeNow(.serverClosed) }
+        loop.onNextTurn { [self] in endIfEmpty() }
+    }
+
+    // MARK: - What connections need
+
+    var dateText: String { date.text() }
+
+    func dispatch(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        counters.requests += 1
+        onRequest(request, exchange)
+    }
+
+    func count(faults: Int) { counters.faults += faults }
+
+    func count(gone reason: ClientGoneReason) { counters.clientsGone[reason, default: 0] += 1 }
+
+    func remove(_ connection: HTTPConnection) {
+        connections[connection.id] = nil
+        if connections.isEmpty { sweep.cancel() }
+        if connections.count < limits.maxConnections + Self.refusalSlots {
+            for listener in listeners { listener.resume() }
+        }
+        endIfEmpty()
+    }
+
+    // MARK: - Connections
+
+    private func accept(_ stream: TCPStream) {
+        counters.accepted += 1
+        let isFull = connections.count >= limits.maxConnections
+        let isRefused = isFull && !closeLongestIdle()
+        let connection = HTTPConnection(id: counters.accepted, server: self, stream: stream)
+        connections[connection.id] = connection
+        if connections.count == 1 { startSweeping() }
+        if connections.count >= limits.maxConnections + Self.refusalSlots {
+            for listener in listeners { listener.pause() }
+        }
+        connection.start()
+        guard isRefused else { return }
+        counters.refused += 1
+        connection.refuse(
+            HTTPFault(503, "the server has its \(limits.maxConnections) connections; try again"))
+    }
+
+    private func closeLongestIdle() -> Bool {
+        let idle = connections.values.filter(\.isIdle)
+        guard let longest = idle.min(by: { $0.idleDeadline < $1.idleDeadline }) else {
+            return false
+        }
+        longest.closeNow(.serverClosed)
+        return true
+    }
+
+    private func startSweeping() {
+        let quarter = ConnectionTimes(limits).shortest / 4
+        let interval = Duration.nanoseconds(Int64(min(max(quarter, 5_000_000), 1_000_000_000)))
+        sweep.start(after: interval, every: interval) { [self] in
+            let now = loop.now
+            for connection in connections.values { connection.tick(at: now) }
+        }
+    }
+
+    private func stopListening() {
+        isDraining = true
+        for listener in listeners { listener.close() }
+        listeners = []
+    }
+
+    private func endIfEmpty() {
+        guard isDraining, connections.isEmpty else { return }
+        sweep.close()
+        let onDrained = onDrained
+        self.onDrained = nil
+        onDrained?()
+    }
+}
