@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A refusal as a client sees it: status, vLLM's error type, what to change, and which field.
+nonisolated package struct APIError: Error, Sendable, Equatable {
+    /// What kind of refusal it is; fixes the status and the type.
+    package enum Code: Int, Sendable, CaseIterable {
+        case badRequest = 400
+        case unauthorized = 401
+        case forbidden = 403
+        case notFound = 404
+        case methodNotAllowed = 405
+        case requestTimeout = 408
+        case conflict = 409
+        case payloadTooLarge = 413
+        case unsupportedMediaType = 415
+        case unprocessable = 422
+        case tooManyRequests = 429
+        case internalError = 500
+        case notImplemented = 501
+        case unavailable = 503
+
+        /// vLLM's name for it, or that of OpenAI's client library where vLLM has none.
+        package var type: String {
+            switch self {
+            case .badRequest: "BadRequestError"
+            case .unauthorized: "AuthenticationError"
+            case .forbidden: "PermissionDeniedError"
+            case .notFound: "NotFoundError"
+            case .methodNotAllowed: "MethodNotAllowedError"
+            case .requestTimeout: "RequestTimeoutError"
+            case .conflict: "ConflictError"
+            case .payloadTooLarge: "PayloadTooLargeError"
+            case .unsupportedMediaType: "UnsupportedMediaTypeError"
+            case .unprocessable: "UnprocessableEntityError"
+            case .tooManyRequests: "RateLimitError"
+            case .internalError: "InternalServerError"
+            case .notImplemented: "NotImplementedError"
+            case .unavailable: "ServiceUnavailableError"
+            }
+        }
+    }
+
+    package let code: Code
+    package let message: String
+    /// The request field that is at fault, as a path: `messages[2].content`.
+    package let parameter: String?
+    /// The error type; the code's own unless the contract of a route names another.
+    package let type: String
+    /// When to try again; sent as `Retry-After`.
+    package var retryAfterSeconds: Int?
+    /// The methods that the path does take; sent as `Allow`.
+    package var allowedMethods: [String] = []
+
+    package init(
+        _ code: Code, _ message: String, parameter: String? = nil, type: String? = nil,
+        retryAfterSeconds: Int? = nil
+    ) {
+        self.code = code
+        self.message = message
+        self.parameter = parameter
+        self.type = type ?? code.type
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+
+    package var status: Int { code.rawValue }
+
+    /// The headers that go with the status, beside the content type (`application/json`).
+    package var headers: [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        if let retryAfterSeconds {
+            headers.append(("Retry-After", String(max(0, retryAfterSeconds))))
+        }
+        if !allowedMethods.isEmpty {
+            headers.append(("Allow", allowedMethods.joined(separator: ", ")))
+        }
+        if code == .unauthorized { headers.append(("WWW-Authenticate", "Bearer")) }
+        return headers
+    }
+
+    /// The body, which is also the payload of an error inside a stream.
+    package var json: [UInt8] {
+        var writer = JSONWriter()
+        encode(into: &writer)
+        return writer.bytes
+    }
+
+    /// Appends `{"error":{"message","type","param","code"}}`.
+    package func encode(into writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("error")
+        writer.beginObject()
+        writer.key("message")
+        writer.value(message)
+        writer.key("type")
+        writer.value(type)
+        writer.key("param")
+        writer.value(parameter)
+        writer.key("code")
+        writer.value(status)
+        writer.endObject()
+        writer.endObject()
+    }
+}
+
+nonisolated extension APIError {
+    /// The reply to a `model` that names neither the base nor an adapter nor a mixture.
+    package static func unknownModel(_ name: String, known: [String]) -> APIError {
+        var message = "The model `\(name.excerpt(200))` does not exist."
+        if let near = nearestName(to: name, among: known) {
+            message += " Did you mean `\(near)`?"
+        }
+        return APIError(.notFound, message, parameter: "model")
+    }
+
+    /// The reply when the queue is full; clients that follow OpenAI's try again by themselves.
+    package static func overloaded(_ message: String, retryAfterSeconds: Int) -> APIError {
+        APIError(.unavailable, message, retryAfterSeconds: retryAfterSeconds)
+    }
+
+    init(_ error: JSONSyntaxError) {
+        self.init(.badRequest, "The body is not valid JSON: \(error.description).")
+    }
+}
+
+/// The candidate with the fewest edits from `name`, when they are few enough to be a slip.
+///
+/// Looks at 64 scalars of at most 512 candidates, so that a flood of wrong names stays cheap.
+nonisolated func nearestName(to name: String, among candidates: [String]) -> String? {
+    let target = Array(name.unicodeScalars.prefix(64))
+    var best: (name: String, edits: Int)?
+    for candidate in candidates.prefix(512) {
+        let scalars = Array(candidate.unicodeScalars.prefix(64))
+        let bound = max(1, min(target.count, scalars.count) / 3)
+        guard abs(target.count - scalars.count) <= bound else { continue }
+        let edits = editCount(target, scalars)
+        if edits <= bound, edits < best?.edits ?? .max { best = (candidate, edits) }
+    }
+    return best?.name
+}
+
+/// Levenshtein's distance in one row of memory.
+nonisolated private func editCount(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -> Int {
+    var row = Array(0...right.count)
+    for (line, scalar) in left.enumerated() {
+        var diagonal = row[0]
+        row[0] = line + 1
+        for column in right.indices {
+            let substituted = diagonal + (scalar == right[column] ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = min(substituted, diagonal + 1, row[column] + 1)
+        }
+    }
+    return row[right.count]
+}

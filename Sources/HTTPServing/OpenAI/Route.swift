@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a request asks for, by method and path.
+nonisolated package enum Route: Sendable, Equatable {
+    case health
+    case version
+    case metrics
+    case models
+    /// `GET /v1/models/{id}`, decoded; ids may hold slashes.
+    case model(String)
+    case completions
+    case chatCompletions
+    case loadAdapter
+    case unloadAdapter
+    case adapters
+    case tokenize
+    case detokenize
+    /// `OPTIONS` on a path that exists; the reply is 204 with these in `Allow`.
+    case options(allowing: [String])
+
+    /// Finds the route of a request target, or the 404 or 405 to answer.
+    ///
+    /// `HEAD` is answered as `GET`; the shell leaves the body out. A query is not looked at.
+    package init(method: String, target: String) throws(APIError) {
+        let path = String(target.prefix { $0 != "?" && $0 != "#" })
+        let route = try Self.existing(path)
+        let methods = Self.methods(of: route)
+        switch method {
+        case "OPTIONS": self = .options(allowing: methods)
+        case let method where methods.contains(method): self = route
+        default:
+            var error = APIError(
+                .methodNotAllowed,
+                "\(method.excerpt(20)) does not go with \(path.excerpt(80)): use "
+                    + "\(methods.joined(separator: ", ")).")
+            error.allowedMethods = methods
+            throw error
+        }
+    }
+
+    /// Whether it needs no API key.
+    package var isOpen: Bool {
+        switch self {
+        case .health, .version, .metrics, .options: true
+        default: false
+        }
+    }
+
+    /// The route as a metric label; a path with an id is its pattern, so the labels are few.
+    package var label: String {
+        switch self {
+        case .health: "/health"
+        case .version: "/version"
+        case .metrics: "/metrics"
+        case .models: "/v1/models"
+        case .model: "/v1/models/{id}"
+        case .completions: "/v1/completions"
+        case .chatCompletions: "/v1/chat/completions"
+        case .loadAdapter: "/v1/load_lora_adapter"
+        case .unloadAdapter: "/v1/unload_lora_adapter"
+        case .adapters: "/v1/lora_adapters"
+        case .tokenize: "/tokenize"
+        case .detokenize: "/detokenize"
+        case .options: "options"
+        }
+    }
+
+    /// The label of a request that no route takes.
+    package static let unknownLabel = "unknown"
+
+    private static let fixed: [Route] = [
+        .health, .version, .metrics, .models, .completions, .chatCompletions, .loadAdapter,
+        .unloadAdapter, .adapters, .tokenize, .detokenize,
+    ]
+
+    private static let byPath = Dictionary(uniqueKeysWithValues: fixed.map { ($0.label, $0) })
+
+    private static func methods(of route: Route) -> [String] {
+        switch route {
+        case .completions, .chatCompletions, .loadAdapter, .unloadAdapter, .tokenize, .detokenize:
+            ["POST", "OPTIONS"]
+        default: ["GET", "HEAD", "OPTIONS"]
+        }
+    }
+
+    private static func existing(_ path: String) throws(APIError) -> Route {
+        if let route = byPath[path] { return route }
+        let prefix = "/v1/models/"
+        if path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count {
+            guard let id = percentDecoded(path.utf8.dropFirst(prefix.utf8.count)) else {
+                throw APIError(
+                    .badRequest, "The model id in the path is not percent-encoded UTF-8.",
+                    parameter: "model")
+            }
+            return .model(id)
+        }
+        let near = nearestName(to: path, among: fixed.map(\.label))
+        let hint = near.map { " Did you mean \($0)?" } ?? ""
+        throw APIError(.notFound, "There is nothing at \(path.excerpt(80)).\(hint)")
+    }
+
+    private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(JSONReader.hexadecimalDigit),
+                let low = rest.popFirst().flatMap(JSONReader.hexadecimalDigit)
+            else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the families are sized and labelled by.
+nonisolated package struct ServingMetricsConfiguration: Sendable {
+    /// The base model's served name: the label `model_name`, and the adapter of base requests.
+    package var modelName: String
+    package var replicaCount: Int
+    package var maxModelLength: Int
+    /// Adapters that fit in memory at once: `max_lora`.
+    package var maxAdapters: Int
+    /// Adapters with series of their own; further ones share `_other`.
+    package var adapterSeriesLimit = 1024
+    package var cache: CacheDescription
+
+    /// What `vllm:cache_config_info` says of each replica's KV pages.
+    package struct CacheDescription: Sendable {
+        /// Tokens in a page.
+        package var pageTokens: Int
+        package var pageCount: Int
+        package var dtype: String
+        package var cachesPrefixes: Bool
+
+        package init(pageTokens: Int, pageCount: Int, dtype: String, cachesPrefixes: Bool) {
+            self.pageTokens = pageTokens
+            self.pageCount = pageCount
+            self.dtype = dtype
+            self.cachesPrefixes = cachesPrefixes
+        }
+    }
+
+    package init(
+        modelName: String, replicaCount: Int, maxModelLength: Int, maxAdapters: Int,
+        cache: CacheDescription
+    ) {
+        self.modelName = modelName
+        self.replicaCount = replicaCount
+        self.maxModelLength = maxModelLength
+        self.maxAdapters = maxAdapters
+        self.cache = cache
+    }
+}
+
+/// How a request that was admitted ended, in vLLM's words.
+nonisolated package enum FinishedReason: String, Sendable, CaseIterable {
+    case stop, length, abort, error
+}
+
+/// Why a request was not admitted.
+nonisolated package enum AdmissionRejection: String, Sendable, CaseIterable {
+    case queueFull = "queue_full"
+    /// The prompt, or the prompt with what it asks for, is longer than the context.
+    case contextLength = "context_length"
+    case adapterUnavailable = "adapter_unavailable"
+    case draining
+}
+
+/// How a replica computes.
+nonisolated package enum ReplicaMode: String, Sendable, CaseIterable {
+    case unmerged, merged, mixed
+}
+
+/// What a migration moves from one replica to another.
+nonisolated package enum MigratedObject: String, Sendable, CaseIterable {
+    case request, adapter
+}
+
+/// One request that was admitted and has ended.
+nonisolated package struct FinishedRequest: Sendable {
+    package var replica: Int
+    /// Nil for the base.
+    package var adapter: String?
+    package var reason: FinishedReason
+    /// From arrival to the last token.
+    package var total: Duration
+    /// From arrival to the first step that ran it.
+    package var queued: Duration
+    /// From that step to the first token; nil when none came.
+    package var prefill: Duration?
+    /// From the first token to the last; nil when none came.
+    package var decode: Duration?
+    package var promptTokens: Int
+    package var generatedTokens: Int
+    /// `n` of the request.
+    package var choices: Int
+    /// Nil when the request set none.
+    package var maxTokens: Int?
+
+    package init(
+        replica: Int, adapter: String?, reason: FinishedReason, total: Duration, queued: Duration
+    ) {
+        self.replica = replica
+        self.adapter = adapter
+        self.reason = reason
+        self.total = total
+        self.queued = queued
+        promptTokens = 0
+        generatedTokens = 0
+        choices = 1
+    }
+}
+
+/// One iteration of one replica.
+nonisolated package struct CompletedStep: Sendable {
+    /// The tokens of one adapter in it.
+    package struct AdapterTokens: Sendable {
+        /// Nil for the base.
+        package var adapter: String?
+        package var prompt: Int
+        package var generated: Int
+
+        package init(adapter: String?, prompt: Int, generated: Int) {
+            self.adapter = adapter
+            self.prompt = prompt
+            self.generated = generated
+        }
+    }
+
+    package var replica: Int
+    /// The forward pass.
+    package var duration: Duration
+    /// From the end of the last step to the start of this one, as far as there was work.
+    package var overhead: Duration
+    /// Once for each adapter in the batch.
+    package var tokens: [AdapterTokens]
+    package var preemptions: Int
+
+    package init(
+        replica: Int, duration: Duration, overhead: Duration, tokens: [AdapterTokens],
+        preemptions: Int = 0
+    ) {
+        self.replica = replica
+        self.duration = duration
+        self.overhead = overhead
+        self.tokens = tokens
+        self.preemptions = preemptions
+    }
+}
+
+/// What a replica holds just now.
+nonisolated package struct ReplicaLoad: Sendable {
+    package var replica: Int
+    package var running: Int
+    package var waiting: Int
+    package var pagesUsed: Int
+    package var pagesFree: Int
+    /// Token places inside used pages that hold no token.
+    package var wastedTokens: Int
+    package var mode: ReplicaMode
+
+    package init(
+        replica: Int, running: Int, waiting: Int, pagesUsed: Int, pagesFree: Int,
+        wastedTokens: Int, mode: ReplicaMode
+    ) {
+        self.replica = replica
+        self.running = running
+        self.waiting = waiting
+        self.pagesUsed = pagesUsed
+        self.pagesFree = pagesFree
+        self.wastedTokens = wastedTokens
+        self.mode = mode
+    }
+}
+
+/// A replica went from one mode to another.
+nonisolated package struct ModeSwitch: Sendable {
+    package var replica: Int
+    package var from: ReplicaMode
+    package var to: ReplicaMode
+    /// The time to build the merged copy; nil when none was built.
+    package var merge: Duration?
+
+    package init(replica: Int, from: ReplicaMode, to: ReplicaMode, merge: Duration? = nil) {
+        self.replica = replica
+        self.from = from
+        self.to = to
+        self.merge = merge
+    }
+}
+
+/// One call of a policy.
+nonisolated package struct PolicyCall: Sendable {
+    /// `batching`, `fairness`, `dispatch`, …
+    package var kind: String
+    /// The instance's name in the manifest.
+    package var instance: String
+    package var duration: Duration
+    /// A bad plan, a throw or a blown budget.
+    package var struck: Bool
+
+    package init(kind: String, instance: String, duration: Duration, struck: Bool = false) {
+        self.kind = kind
+        self.instance = instance
+        self.duration = duration
+        self.struck = struck
+    }
+}
+
+nonisolated extension Duration {
+    var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}
