@@ -51,7 +51,8 @@ package struct Manifest: Sendable, Equatable {
         package var servedName: String {
             if let name { return name.value }
             switch source {
-            case .path(let path): return path.value.split(separator: "/").last.map(String.init) ?? ""
+            case .path(let path):
+                return path.value.split(separator: "/").last.map(String.init) ?? ""
             case .synthetic(let model): return model.preset.value
             }
         }

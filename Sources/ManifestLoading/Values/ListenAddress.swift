@@ -30,7 +30,8 @@ extension ListenAddress {
         let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isNumber, let port = UInt16(digits) else {
             throw ValueFault(
-                "expected a port from 0 to 65535 after the colon, found '\(String(digits).excerpt)'")
+                "expected a port from 0 to 65535 after the colon, found '\(String(digits).excerpt)'"
+            )
         }
         self.init(host: try Self.host(text[..<colon]), port: port)
     }
@@ -54,14 +55,16 @@ extension ListenAddress {
     }
 
     private static func nameOrIPv4(_ host: String) throws(ValueFault) -> String {
-        let isName = host.utf8.count <= 253 && host.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"):
-                true
-            default: false
+        let isName =
+            host.utf8.count <= 253
+            && host.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
             }
-        }
         guard isName else {
             throw ValueFault("'\(host.excerpt)' is neither a host name nor an address")
         }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+
+// The keys that bound and arrange the host; see ManifestSections.swift.
+
+extension Section where Root == Manifest.Replicas {
+    static let replicas = Section(
+        .init(),
+        [
+            Field("count", \.count, .integer(1...64), "How many replicas there are."),
+            Field(
+                "threads", \.threads, .threads(1...1024),
+                "How many threads compute in a replica; auto shares the processors out."),
+            Field(
+                "memory", \.memory, .size(.manifestMemory),
+                "The memory of one replica for KV pages and adapters together."),
+            Field(
+                "adapterMemory", \.adapterMemory, .size(.manifestMemory),
+                "How much of `memory` adapters may take; by default what the KV pages leave."
+            ).example("256MiB"),
+            Field(
+                "maxBatch", \.maxBatch, .integer(1...1024),
+                "How many requests run in one iteration at most."),
+            Field(
+                "maxStepTokens", \.maxStepTokens, .integer(1...65536),
+                "How many tokens one iteration computes at most; longer prompts are cut up."),
+        ],
+        rule: { replicas, place, reading in
+            guard let adapters = replicas.adapterMemory, adapters.value >= replicas.memory.value,
+                !reading.hasFault(at: place.path(of: "memory"))
+            else { return }
+            reading.report(
+                "must be less than memory (\(replicas.memory.value.manifestText)), "
+                    + "which holds the KV pages too",
+                at: adapters.position, path: place.path(of: "adapterMemory"))
+        })
+}
+
+extension Section where Root == Manifest.Limits {
+    static let limits = Section(
+        .init(),
+        [
+            Field(
+                "queue", \.queue, .integer(1...1_000_000),
+                "How many requests may wait; more are refused with 429 and Retry-After."),
+            Field(
+                "contextLength", \.contextLength, .integer(1...1_048_576),
+                "How many tokens prompt and answer may have; by default what the model allows."
+            ).example("4096"),
+            Field(
+                "requestBytes", \.requestBytes, .size(ByteCount(1 << 10)...ByteCount(1 << 30)),
+                "How large the body of a request may be."),
+            Field(
+                "headerBytes", \.headerBytes, .size(ByteCount(1 << 10)...ByteCount(1 << 20)),
+                "How large the header of a request may be."),
+            Field(
+                "connections", \.connections, .integer(1...65536),
+                "How many connections may be open."),
+            Field(
+                "writeBuffer", \.writeBuffer, .size(ByteCount(4 << 10)...ByteCount(1 << 30)),
+                "How much a slow reader may leave unread before its request is cancelled."),
+            Field(
+                "idleTimeout", \.idleTimeout, .duration(.seconds(1) ... .seconds(86400)),
+                "How long a connection without a request stays open."),
+            Field(
+                "adapterRoots", \.adapterRoots, .list(ofLocated: .path),
+                "The folders under which adapters named over HTTP may lie; none allows none."
+            ).example("[/models]"),
+        ])
+}
+
+extension ClosedRange where Bound == ByteCount {
+    fileprivate static let manifestMemory = ByteCount(1 << 20)...ByteCount(1 << 44)
+}
+
+extension Section where Root == Manifest.Plugins {
+    static let plugins = Section(
+        .init(),
+        [
+            Field(
+                "search", \.search, .list(ofLocated: .path),
+                "The folders in which plugin libraries are looked for."
+            ).example("[../.build/release]"),
+            Field(
+                "instances", \.instances, .list(of: .section(.instance)),
+                "Policies with parameters, each under a name that the pipeline uses."
+            ).example("[{name: credits, type: credit-fairness, parameters: {starvation: 2s}}]"),
+            Field(
+                "budget", \.budget, .duration(.microseconds(1) ... .seconds(10)),
+                "How long one call of a policy may take; longer ones cost the policy a strike."),
+        ])
+}
+
+extension Section where Root == Manifest.PolicyInstance {
+    static let instance = Section(
+        .init(),
+        [
+            Field(
+                "name", \.name, .name,
+                "The name that the pipeline, metrics and state carry over a reload use."
+            ).required(example: "credits"),
+            Field("type", \.type, .policy(nil), "The type of the policy.")
+                .required(example: "credit-fairness"),
+            Field<Root>(
+                "parameters", Form<Bool>.parameters,
+                "What the policy declares; `explain TYPE` shows it.", set: { _, _, _ in }
+            ).example("{starvation: 2s}"),
+        ],
+        rule: { instance, place, reading in
+            instance.parameters = place.parameters(ofType: instance.type, &reading)
+        })
+}
+
+extension Form where Value == Bool {
+    /// Says only that there are parameters: they are read when the type is known.
+    fileprivate static var parameters: Form {
+        Form(schema: .parameters) { _, _ in nil }
+    }
+}
+
+extension Section where Root == Manifest.Pipeline {
+    static let pipeline = Section(
+        .init(),
+        [
+            Field(
+                "batching", \.batching, .policy(.batching),
+                "Who runs in the next iteration, and in which mode."),
+            Field("fairness", \.fairness, .policy(.fairness), "Whose turn it is."),
+            Field("dispatch", \.dispatch, .policy(.dispatch), "Which replica takes a request."),
+            Field(
+                "residency", \.residency, .policy(.residency),
+                "Which adapter leaves a replica's memory."),
+            Field(
+                "migration", \.migration, .noMigration,
+                "What moves between replicas; this version moves nothing."),
+        ])
+}
+
+extension Form where Value == String {
+    fileprivate static var noMigration: Form {
+        let form = Form.constant("none")
+        return Form(schema: form.schema, express: form.express) { place, reading in
+            if case .scalar(let scalar) = place.node.content, !scalar.isNull, scalar.text != "none"
+            {
+                let message = "migration is not served by this version; write none"
+                place.report(ValueFault(message), &reading)
+                return nil
+            }
+            return form.read(place, &reading)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+
+// The keys of the manifest: name, property, form, meaning. Decoding, `explain` and the JSON Schema
+// are all made from these tables; defaults are those of the properties.
+
+extension Section where Root == Manifest {
+    static let manifest = Section(
+        Manifest(),
+        [
+            Field(
+                "apiVersion", \.apiVersion, .constant("burrow/v1"),
+                "The version of this format."
+            ).required(example: "burrow/v1"),
+            Field("kind", \.kind, .constant("Host"), "What the manifest describes.")
+                .required(example: "Host"),
+            Field("metadata", \.metadata, .section(.metadata), "What the host is called.")
+                .required(example: "{name: quickstart}"),
+            Field("spec", \.spec, .section(.spec), "What the host serves, and how.")
+                .required(),
+        ])
+}
+
+extension Section where Root == Manifest.Metadata {
+    static let metadata = Section(
+        .init(),
+        [
+            Field("name", \.name, .name, "The host's name, shown in logs and status.")
+                .required(example: "quickstart")
+        ])
+}
+
+extension Section where Root == Manifest.Spec {
+    static let spec = Section(
+        .init(),
+        [
+            Field(
+                "server", \.server, .section(.server),
+                "The HTTP server: address, keys, shutdown."),
+            Field("model", \.model, .model, "The base model.")
+                .required(example: "{path: ../Samples/model, dtype: bf16}"),
+            Field(
+                "adapters", \.adapters, .list(of: .adapter),
+                "The LoRA adapters; more can be loaded over HTTP while the host runs."
+            ).example("[{directory: ../Samples/adapters}]"),
+            Field<Root>(
+                "mixtures",
+                Form<[Bool]>.list(of: .refused("mixtures are not served by this version")),
+                "Mixtures of LoRA experts; this version serves none, so the list is empty.",
+                set: { _, _, _ in }),
+            Field(
+                "replicas", \.replicas, .section(.replicas),
+                "The copies of the model that compute, each with its own thread team."),
+            Field("limits", \.limits, .section(.limits), "The bounds of queues and requests."),
+            Field("plugins", \.plugins, .section(.plugins), "Where policies come from."),
+            Field(
+                "pipeline", \.pipeline, .section(.pipeline),
+                "Which policy answers which question."),
+        ])
+}
+
+extension Section where Root == Manifest.Server {
+    static let server = Section(
+        .init(),
+        [
+            Field(
+                "listen", \.listen, .address,
+                "The address of the OpenAI API; IPv6 in brackets; port 0 takes a free one."),
+            Field(
+                "apiKeys", \.apiKeys, .section(.apiKeys),
+                "Who may use the API; without it everybody who reaches the address may."
+            ).example("{file: keys.txt}"),
+            Field<Root>(
+                "tls",
+                Form<Bool>.refused(
+                    "TLS is not served by this version; terminate it in front of Burrow"),
+                "Not served by this version; terminate TLS in front of Burrow.",
+                set: { _, _, _ in }),
+            Field(
+                "drainTimeout", \.drainTimeout, .duration(.zero ... .seconds(3600)),
+                "How long running requests may take to finish when the host stops."),
+        ])
+}
+
+extension Section where Root == Manifest.APIKeys {
+    static let apiKeys = Section(
+        .init(),
+        [
+            Field(
+                "file", \.file, .path,
+                "A file with one key to a line, as `name: key` or the key alone; # begins a comment."
+            ).required(example: "keys.txt")
+        ])
+}
+
+extension Form where Value == Manifest.Model {
+    static let model = Form.variants([
+        Section(
+            .init(),
+            [
+                Field(
+                    "path", .path, "The folder of the model: config.json, safetensors, tokenizer.",
+                    set: { $0.source = .path(Located($1, at: $2)) }
+                ).required(example: "../Samples/model")
+            ] + shared),
+        Section(
+            .init(),
+            [
+                Field(
+                    "synthetic", .section(.syntheticModel),
+                    "A model of random weights, for benchmarks; instead of `path`.",
+                    set: { model, synthetic, _ in model.source = .synthetic(synthetic) }
+                ).required(example: "{preset: smollm2-360m, seed: 1}")
+            ] + shared),
+    ])
+
+    private static let shared: [Field<Value>] = [
+        Field(
+            "dtype", \.dtype,
+            .choice(refused: ["int8": "int8 is not yet supported; write bf16 or f32"]),
+            "How the weights are kept in memory: bf16 takes half the memory and time of f32."),
+        Field(
+            "name", \.name, .name,
+            "The name that clients use; by default that of the folder or the preset."
+        ).example("smollm2"),
+    ]
+}
+
+extension Section where Root == Manifest.SyntheticModel {
+    static let syntheticModel = Section(
+        .init(),
+        [
+            Field("preset", \.preset, .name, "The shape of the model.")
+                .required(example: "smollm2-360m"),
+            Field("seed", \.seed, .seed, "The seed of the random weights."),
+        ])
+}
+
+extension Form where Value == Manifest.Adapter {
+    static let adapter = Form.variants([
+        Section(
+            .directory(Located("")),
+            [
+                Field(
+                    "directory", .path, "A folder; every folder in it is an adapter of its name.",
+                    set: { $0 = .directory(Located($1, at: $2)) }
+                ).required(example: "../Samples/adapters")
+            ]),
+        Section(
+            .named(Manifest.NamedAdapter()),
+            [
+                Field(
+                    "path", .path, "The folder of one adapter.",
+                    set: { adapter, path, position in
+                        adapter.change { $0.path = Located(path, at: position) }
+                    }
+                ).required(example: "/models/legal"),
+                Field(
+                    "name", .name, "The name that clients use.",
+                    set: { adapter, name, position in
+                        adapter.change { $0.name = Located(name, at: position) }
+                    }
+                ).required(example: "legal"),
+                Field(
+                    "pinned", .boolean, "Whether the adapter stays in memory from the start.",
+                    default: { _ in .boolean(false) },
+                    set: { adapter, isPinned, position in
+                        adapter.change { $0.pinned = Located(isPinned, at: position) }
+                    }),
+            ]),
+        Section(
+            .synthetic(Manifest.SyntheticAdapters()),
+            [
+                Field(
+                    "synthetic", .section(.syntheticAdapters),
+                    "Adapters of random weights, synthetic-0 and on, for benchmarks.",
+                    set: { adapter, synthetic, _ in adapter = .synthetic(synthetic) }
+                ).required(example: "{count: 16, rank: 16, seed: 1}")
+            ]),
+    ])
+}
+
+extension Manifest.Adapter {
+    fileprivate mutating func change(_ body: (inout Manifest.NamedAdapter) -> Void) {
+        guard case .named(var adapter) = self else { return }
+        body(&adapter)
+        self = .named(adapter)
+    }
+}
+
+extension Section where Root == Manifest.SyntheticAdapters {
+    static let syntheticAdapters = Section(
+        .init(),
+        [
+            Field("count", \.count, .integer(1...4096), "How many adapters there are.")
+                .required(example: "16"),
+            Field("rank", \.rank, .integer(1...512), "The rank of each.")
+                .required(example: "16"),
+            Field("seed", \.seed, .seed, "The seed of the random weights."),
+        ])
+}
