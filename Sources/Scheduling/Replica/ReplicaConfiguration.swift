@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// The limits of one replica.
+package struct ReplicaConfiguration: Sendable, Equatable {
+    package var id: ReplicaID
+
+    /// The most requests in one iteration (`replicas.maxBatch`), at least 1.
+    package var batchRequests: Int
+
+    /// The most tokens in one iteration (`replicas.maxStepTokens`), at least 1.
+    package var batchTokens: Int
+
+    /// KV pages, and tokens that one holds.
+    package var pages: Int
+    package var pageTokens = 16
+
+    /// Memory for adapters.
+    package var adapterBytes: Int
+
+    /// How long other requests may overtake an adapter that waits for room in memory.
+    package var adapterPatience: Duration = .seconds(1)
+
+    /// Empty plans in a row, while requests could run, before the built-in default plans instead.
+    package var emptyPlans = 3
+    package var containment = ContainmentRules()
+
+    package init(
+        id: ReplicaID, batchRequests: Int, batchTokens: Int, pages: Int, adapterBytes: Int
+    ) {
+        self.id = id
+        self.batchRequests = batchRequests
+        self.batchTokens = batchTokens
+        self.pages = pages
+        self.adapterBytes = adapterBytes
+    }
+}
+
+/// The policies of one replica; where one is missing the built-in default decides.
+package struct ReplicaPolicies {
+    package var batching: NamedPolicy<any BatchingPolicy>?
+    package var fairness: NamedPolicy<any FairnessPolicy>?
+    package var residency: NamedPolicy<any ResidencyPolicy>?
+
+    package init() {}
+}
+
+/// What a replica has done since the start.
+package struct ReplicaCounters: Sendable, Equatable {
+    /// Requests taken, and those that have been part of an iteration.
+    package var submitted = 0
+    package var began = 0
+
+    /// Requests that ended by themselves, that were cancelled, and whose adapter or step failed.
+    package var finished = 0
+    package var cancelled = 0
+    package var failed = 0
+
+    /// Iterations by mode, and changes of the merged adapter from one to the next.
+    package var unmergedSteps = 0
+    package var mergedSteps = 0
+    package var mixedSteps = 0
+    package var switches = 0
+
+    package var stepTime: Duration = .zero
+    package var mergeTime: Duration = .zero
+
+    package var promptTokens = 0
+    package var generatedTokens = 0
+
+    /// Requests that lost their pages and are computed again.
+    package var preemptions = 0
+
+    /// Empty plans of the batching policy, and iterations planned by the built-in defaults because
+    /// the policies did not get on.
+    package var emptyPlans = 0
+    package var forcedSteps = 0
+}

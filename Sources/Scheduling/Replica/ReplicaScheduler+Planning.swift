@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// A checked plan, before pages are taken.
+struct ChosenPlan {
+    var plan: BatchPlan
+
+    /// Positions in arrival order, in the order that the plan's indexes refer to.
+    var order: [Int]
+
+    /// Whether it is what first-come-first-served would have run.
+    var isArrivalOrder: Bool
+    var limits: BatchLimits
+}
+
+extension ReplicaScheduler {
+    /// Decides the next step, or `nil` where one is under way, nothing can run, or the batching
+    /// policy holds requests back (then ``isHoldingBack``).
+    package mutating func planStep(at now: Instant) -> StepPlan? {
+        isHoldingBack = false
+        guard isRunnable else { return nil }
+        // Policies that keep undoing one another's work: the built-in defaults plan until a step
+        // gives a token, which they make certain.
+        let isForced = preemptionsSinceToken > 4 * configuration.batchRequests
+        if isForced { counters.forcedSteps += 1 }
+        let arrangement = arrange(isForced: isForced, at: now)
+        makeRoom(arrangement.order)
+        guard let chosen = choose(arrangement, isForced: isForced, at: now) else {
+            isHoldingBack = true
+            return nil
+        }
+        return launch(chosen, at: now)
+    }
+
+    var limits: BatchLimits {
+        BatchLimits(
+            requests: configuration.batchRequests, tokens: configuration.batchTokens,
+            freePages: pages.freePages, pageTokens: pages.pageTokens)
+    }
+
+    // MARK: - Fairness
+
+    private mutating func arrange(isForced: Bool, at now: Instant) -> FairnessArrangement {
+        resizeIdentity()
+        var arrangement = FairnessArrangement(order: identity)
+        if isForced { return arrangement }
+        var context = FairnessContext(now: now, limits: limits)
+        context.currentMode = mode
+        let requests = queue.snapshots
+        var fault: (PolicyFault, String)?
+        var call = fairness.begin(at: now)
+        do throws(PolicyError) {
+            try call.policy.arrange(requests.span, in: context, into: &arrangement)
+            fairness.returned(&call)
+            if !isPermutation(arrangement.order) {
+                fault = (
+                    .badAnswer,
+                    "the order of \(arrangement.order.count) is no permutation of "
+                        + "\(requests.count) requests"
+                )
+            }
+        } catch {
+            fairness.returned(&call)
+            fault = (.threw, error.description)
+        }
+        fairness.settle(call, fault: fault, at: now)
+        return fault == nil ? arrangement : FairnessArrangement(order: identity)
+    }
+
+    private mutating func resizeIdentity() {
+        if identity.count > queue.count { identity.removeLast(identity.count - queue.count) }
+        while identity.count < queue.count { identity.append(identity.count) }
+    }
+
+    private mutating func isPermutation(_ order: [Int]) -> Bool {
+        guard order.count == queue.count else { return false }
+        if order == identity { return true }
+        marks.clear(count: order.count)
+        for position in order where position >= order.count || !marks.mark(position) {
+            return false
+        }
+        return true
+    }
+
+    // MARK: - Batching
+
+    private mutating func choose(
+        _ arrangement: FairnessArrangement, isForced: Bool, at now: Instant
+    ) -> ChosenPlan? {
+        let order = arrangement.order
+        let isArrivalOrder = order == identity
+        let requests = requests(in: order, isArrivalOrder: isArrivalOrder)
+        var context = BatchingContext(now: now, limits: limits)
+        context.currentMode = mode
+        context.mustServe = arrangement.mustServe
+        context.notMergeable = arrangement.notMergeable
+        var plan = isForced ? nil : ask(requests, in: context, at: now)
+        if plan?.entries.isEmpty == true {
+            guard isTiredOfWaiting(at: now) else { return nil }
+            plan = nil
+        }
+        emptyPlans = 0
+        return ChosenPlan(
+            plan: plan ?? askBuiltIn(requests, in: context, at: now), order: order,
+            isArrivalOrder: isArrivalOrder && plan == nil && context.mustServe.isEmpty,
+            limits: context.limits)
+    }
+
+    private mutating func requests(
+        in order: [Int], isArrivalOrder: Bool
+    ) -> [RequestSnapshot] {
+        if isArrivalOrder { return queue.snapshots }
+        ordered.removeAll(keepingCapacity: true)
+        for position in order { ordered.append(queue.snapshots[position]) }
+        return ordered
+    }
+
+    /// The policy's plan, or `nil` where it is no good or the built-in default stands in for it.
+    private mutating func ask(
+        _ requests: [RequestSnapshot], in context: BatchingContext, at now: Instant
+    ) -> BatchPlan? {
+        var plan = BatchPlan()
+        var fault: (PolicyFault, String)?
+        var call = batching.begin(at: now)
+        if call.isBuiltIn { return nil }
+        do throws(PolicyError) {
+            try call.policy.plan(requests.span, in: context, into: &plan)
+            batching.returned(&call)
+            if let error = plan.violation(for: requests.span, under: context.limits) {
+                fault = (.badAnswer, error.description)
+            }
+        } catch {
+            batching.returned(&call)
+            fault = (.threw, error.description)
+        }
+        batching.settle(call, fault: fault, at: now)
+        return fault == nil ? plan : nil
+    }
+
+    private mutating func askBuiltIn(
+        _ requests: [RequestSnapshot], in context: BatchingContext, at now: Instant
+    ) -> BatchPlan {
+        var call = batching.beginBuiltIn()
+        let plan = builtInPlan(requests, in: context)
+        batching.returned(&call)
+        batching.settle(call, at: now)
+        return plan
+    }
+
+    /// Counts an empty plan; after some in a row the built-in default plans instead.
+    private mutating func isTiredOfWaiting(at now: Instant) -> Bool {
+        emptyPlans += 1
+        counters.emptyPlans += 1
+        guard emptyPlans >= configuration.emptyPlans else { return false }
+        counters.forcedSteps += 1
+        batching.strike(
+            .heldBack,
+            "planned nothing \(emptyPlans) times in a row though \(backlog.runnable) requests "
+                + "could run", at: now)
+        return true
+    }
+
+    /// The plan of the built-in default; never empty when room has been made.
+    private func builtInPlan(
+        _ requests: [RequestSnapshot], in context: BatchingContext
+    ) -> BatchPlan {
+        var plan = BatchPlan()
+        try? batching.builtIn.plan(requests.span, in: context, into: &plan)
+        if plan.entries.isEmpty, !context.mustServe.isEmpty {
+            // Urgent requests find no pages: those who hold the pages must go on.
+            var context = context
+            context.mustServe = []
+            try? batching.builtIn.plan(requests.span, in: context, into: &plan)
+        }
+        assert(plan.violation(for: requests.span, under: context.limits) == nil)
+        return plan
+    }
+
+    // MARK: - Memory
+
+    /// Preempts from the back of the order until the decode rows in front can get their next pages,
+    /// or, where nothing decodes, until the first request in turn can get one.
+    private mutating func makeRoom(_ order: [Int]) {
+        let rows = min(backlog.decoding, configuration.batchRequests)
+        if pages.freePages >= max(1, rows) { return }
+        guard let first = order.first(where: { queue.snapshots[$0].isAdapterResident }) else {
+            return
+        }
+        marks.clear(count: order.count)
+        var missing = needs(of: order, first: first)
+        for position in order.reversed() where position != first {
+            if pages.freePages >= missing { return }
+            guard queue.snapshots[position].computedTokens > 0 else { continue }
+            if marks.isMarked(position) { missing -= 1 }
+            preempt(queue.slot(at: position))
+        }
+    }
+
+    /// Counts the pages that decode rows in front need, and marks who needs one.
+    private mutating func needs(of order: [Int], first: Int) -> Int {
+        var missing = 0
+        var rows = 0
+        for position in order {
+            if rows == min(backlog.decoding, configuration.batchRequests) { break }
+            let request = queue.snapshots[position]
+            guard request.phase == .decoding, request.isAdapterResident else { continue }
+            rows += 1
+            guard request.newPages(computing: 1, pageTokens: pages.pageTokens) > 0 else { continue }
+            missing += 1
+            _ = marks.mark(position)
+        }
+        if rows > 0 { return missing }
+        return queue.snapshots[first].newPages(computing: 1, pageTokens: pages.pageTokens)
+    }
+
+    /// Takes a request's pages; what it has generated is computed again as part of its prompt.
+    private mutating func preempt(_ slot: Int) {
+        pages.release(queue.snapshot(slot).id)
+        queue.update(slot) { snapshot, record in
+            snapshot.promptTokens = record.originalPromptTokens + snapshot.generatedTokens
+            snapshot.computedTokens = 0
+            snapshot.phase = .waiting
+        }
+        counters.preemptions += 1
+        preemptionsSinceToken += 1
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// The step under way, as it was planned.
+struct StepInFlight {
+    struct Entry {
+        var slot: Int
+        var tokens: Int
+        var samples: Bool
+    }
+
+    var number: Int
+    var start: Instant
+    var mode: BatchMode
+    var entries: [Entry] = []
+    var served: [RequestSnapshot] = []
+    var displaced: [RequestSnapshot] = []
+    var advanced: [RequestSnapshot] = []
+    var features = StepFeatures()
+
+    /// In mixed mode, the rank of the merged adapter, whose path is taken off the rows of others.
+    var correctedRank = 0
+}
+
+extension ReplicaScheduler {
+    /// Takes the pages of a checked plan and hands it out.
+    mutating func launch(_ chosen: ChosenPlan, at now: Instant) -> StepPlan? {
+        guard !chosen.plan.entries.isEmpty else { return nil }
+        stepNumber += 1
+        let mode = chosen.plan.mode
+        var step = StepInFlight(number: stepNumber, start: now, mode: mode)
+        var plan = StepPlan(number: stepNumber, mode: mode, entries: [], start: now)
+        plan.entries.reserveCapacity(chosen.plan.entries.count)
+        step.entries.reserveCapacity(chosen.plan.entries.count)
+        step.served.reserveCapacity(chosen.plan.entries.count)
+        if case .mixed(let adapter) = mode {
+            step.correctedRank = residency.description(of: adapter)?.rank ?? 0
+            step.features.distinctRanks = step.correctedRank
+        }
+        if !chosen.isArrivalOrder { compareWithArrivalOrder(chosen, into: &step, at: now) }
+        for entry in chosen.plan.entries {
+            let slot = queue.slot(at: chosen.order[entry.index])
+            plan.entries.append(launch(slot, tokens: entry.tokens, in: &step, at: now))
+        }
+        step.features.isMerged = mode != .unmerged
+        if let merged = mode.mergedAdapter { residency.hold(merged) }
+        if mode.mergedAdapter != self.mode.mergedAdapter { counters.switches += 1 }
+        self.mode = mode
+        inFlight = step
+        return plan
+    }
+
+    private mutating func launch(
+        _ slot: Int, tokens: Int, in step: inout StepInFlight, at now: Instant
+    ) -> StepEntry {
+        let request = queue.snapshot(slot)
+        let isFirstRun = !queue.record(slot).hasBegun
+        guard let held = pages.extend(request.id, to: request.computedTokens + tokens) else {
+            preconditionFailure(
+                "a checked plan needs \(tokens) tokens of request \(request.id.rawValue), "
+                    + "\(pages.freePages) pages are free")
+        }
+        if isFirstRun { counters.began += 1 }
+        queue.update(slot) { _, record in
+            record.hasBegun = true
+            record.isInFlight = true
+        }
+        let touched = residency.touch(
+            request.adapter, step: step.number, isFirstRun: isFirstRun, at: now)
+        step.count(request, tokens: tokens, rank: touched.rank, isFirst: touched.isFirstInStep)
+        let samples = tokens == request.pendingTokens
+        step.entries.append(.init(slot: slot, tokens: tokens, samples: samples))
+        step.served.append(request)
+        return StepEntry(
+            id: request.id, adapter: request.adapter, position: request.computedTokens,
+            tokens: tokens, pages: held, samples: samples)
+    }
+
+    /// Finds who runs in place of whom, had requests been served as they came under these limits.
+    private mutating func compareWithArrivalOrder(
+        _ chosen: ChosenPlan, into step: inout StepInFlight, at now: Instant
+    ) {
+        let requests = queue.snapshots
+        var fair = BatchPlan()
+        let context = BatchingContext(now: now, limits: chosen.limits)
+        try? FirstComeFirstServedBatching().plan(requests.span, in: context, into: &fair)
+        marks.clear(count: requests.count)
+        for entry in fair.entries { _ = marks.mark(entry.index) }
+        for entry in chosen.plan.entries where !marks.isMarked(chosen.order[entry.index]) {
+            step.advanced.append(requests[chosen.order[entry.index]])
+        }
+        marks.clear(count: requests.count)
+        for entry in chosen.plan.entries { _ = marks.mark(chosen.order[entry.index]) }
+        for entry in fair.entries where !marks.isMarked(entry.index) {
+            step.displaced.append(requests[entry.index])
+        }
+    }
+
+    // MARK: - Outcome
+
+    /// Takes note of what the step under way has done.
+    ///
+    /// - Returns: the requests that ended with it: those named as finished, those that have all the
+    ///   tokens they may have, and those that were cancelled meanwhile. None where the number is
+    ///   not that of the step under way.
+    package mutating func complete(_ outcome: StepOutcome, at now: Instant) -> [RequestID] {
+        guard let step = takeStep(outcome.number, at: now) else { return [] }
+        var leaving: [Int] = []
+        for entry in step.entries { advance(entry, leaving: &leaving) }
+        for id in outcome.finished {
+            guard let slot = queue.slot(of: id), !queue.record(slot).isEnding else { continue }
+            leaving.append(slot)
+            queue.update(slot) { $1.isEnding = true }
+            countFinished(queue.snapshot(slot))
+        }
+        let ended = leaving.map { queue.snapshot($0).id }
+        remove(leaving, at: now)
+        observe(step, outcome, at: now)
+        return ended
+    }
+
+    /// The step under way came to nothing: its requests end.
+    ///
+    /// - Returns: the requests that ended.
+    package mutating func failStep(_ number: Int, at now: Instant) -> [RequestID] {
+        guard let step = takeStep(number, at: now) else { return [] }
+        let slots = step.entries.map(\.slot)
+        let ended = step.served.map(\.id)
+        counters.failed += slots.count { !queue.record($0).isEnding }
+        remove(slots, at: now)
+        return ended
+    }
+
+    private mutating func takeStep(_ number: Int, at now: Instant) -> StepInFlight? {
+        guard let step = inFlight, step.number == number else { return nil }
+        inFlight = nil
+        if let merged = step.mode.mergedAdapter { residency.letGo(merged, at: now) }
+        return step
+    }
+
+    private mutating func advance(_ entry: StepInFlight.Entry, leaving: inout [Int]) {
+        if entry.samples { preemptionsSinceToken = 0 }
+        var isDone = false
+        let wasEnding = queue.record(entry.slot).isEnding
+        queue.update(entry.slot) { snapshot, record in
+            record.isInFlight = false
+            snapshot.computedTokens += entry.tokens
+            if entry.samples {
+                snapshot.generatedTokens += 1
+                snapshot.phase = .decoding
+                isDone = snapshot.generatedTokens >= snapshot.maximumTokens
+            } else {
+                snapshot.phase = .prefilling
+            }
+            if isDone { record.isEnding = true }
+        }
+        if entry.samples { counters.generatedTokens += 1 }
+        guard isDone || wasEnding else { return }
+        leaving.append(entry.slot)
+        if !wasEnding { countFinished(queue.snapshot(entry.slot)) }
+    }
+
+    private mutating func observe(
+        _ step: StepInFlight, _ outcome: StepOutcome, at now: Instant
+    ) {
+        costs.steps.observe(step.features, took: outcome.stepTime)
+        if let merged = step.mode.mergedAdapter,
+            let bytes = residency.description(of: merged)?.bytes
+        {
+            costs.merging.observe(bytes: bytes, took: outcome.mergeTime)
+        }
+        counters.count(step, outcome)
+        var observation = StepObservation(
+            start: step.start, stepTime: outcome.stepTime, mode: step.mode, served: step.served)
+        observation.mergeTime = outcome.mergeTime
+        observation.promptTokens = step.features.promptTokens
+        observation.decodeTokens = step.features.decodeRows
+        var call = batching.begin(at: now)
+        call.policy.observe(observation)
+        batching.returned(&call)
+        batching.settle(call, at: now)
+        let settlement = ServiceSettlement(
+            now: now, step: observation, displaced: step.displaced, advanced: step.advanced)
+        var settling = fairness.begin(at: now)
+        settling.policy.settle(settlement)
+        fairness.returned(&settling)
+        fairness.settle(settling, at: now)
+    }
+}
+
+extension StepInFlight {
+    /// Adds a request's share to the features of the step.
+    fileprivate mutating func count(
+        _ request: RequestSnapshot, tokens: Int, rank: Int, isFirst: Bool
+    ) {
+        if request.phase == .decoding {
+            features.decodeRows += tokens
+        } else {
+            features.promptTokens += tokens
+        }
+        features.attendedTokens += tokens * request.computedTokens + tokens * (tokens + 1) / 2
+        guard request.adapter != mode.mergedAdapter else { return }
+        features.rankTokens += tokens * (rank + correctedRank)
+        if isFirst { features.distinctRanks += rank }
+    }
+}
+
+extension ReplicaCounters {
+    fileprivate mutating func count(_ step: StepInFlight, _ outcome: StepOutcome) {
+        switch step.mode {
+        case .unmerged: unmergedSteps += 1
+        case .merged: mergedSteps += 1
+        case .mixed: mixedSteps += 1
+        }
+        stepTime += outcome.stepTime
+        mergeTime += outcome.mergeTime
+        promptTokens += step.features.promptTokens
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PolicyKit
+
+/// What the scheduler knows of a request beyond what policies see.
+struct RequestRecord {
+    /// Where its snapshot stands in the order of arrival.
+    fileprivate(set) var position = 0
+    var originalPromptTokens: Int
+    var rank: Int
+
+    /// Whether its claim on the adapter is a lease.
+    var isLeased = false
+    var hasBegun = false
+
+    /// Whether the step under way computes it.
+    var isInFlight = false
+
+    /// Whether it is to end with the step under way.
+    var isEnding = false
+}
+
+/// The unfinished requests of a replica in order of arrival.
+///
+/// Snapshots lie densely in that order, ready to be shown to policies without a copy. A request is
+/// known by its slot, which does not change while it lives.
+struct RequestQueue {
+    /// In order of arrival, then identifier.
+    private(set) var snapshots: [RequestSnapshot] = []
+    private(set) var backlog = Backlog()
+
+    private var slots: [Int] = []
+    private var records: [RequestRecord] = []
+    private var freeSlots: [Int] = []
+    private var slotsByID: [RequestID: Int] = [:]
+
+    var count: Int { snapshots.count }
+
+    func slot(of id: RequestID) -> Int? { slotsByID[id] }
+    func slot(at position: Int) -> Int { slots[position] }
+    func position(of slot: Int) -> Int { records[slot].position }
+    func record(_ slot: Int) -> RequestRecord { records[slot] }
+    func snapshot(_ slot: Int) -> RequestSnapshot { snapshots[records[slot].position] }
+
+    /// Adds a request behind those that came before it.
+    mutating func insert(_ snapshot: RequestSnapshot, _ record: RequestRecord) {
+        let position = insertionPosition(of: snapshot)
+        var record = record
+        record.position = position
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+            records[slot] = record
+        } else {
+            slot = records.count
+            records.append(record)
+        }
+        snapshots.insert(snapshot, at: position)
+        slots.insert(slot, at: position)
+        for later in (position + 1)..<max(position + 1, slots.count) {
+            records[slots[later]].position = later
+        }
+        slotsByID[snapshot.id] = slot
+        backlog.add(snapshot, record)
+    }
+
+    private func insertionPosition(of new: RequestSnapshot) -> Int {
+        var (low, high) = (0, snapshots.count)
+        if let last = snapshots.last, (last.arrival, last.id) < (new.arrival, new.id) {
+            return high
+        }
+        while low < high {
+            let middle = (low + high) / 2
+            let other = snapshots[middle]
+            if (other.arrival, other.id) < (new.arrival, new.id) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
+    }
+
+    /// Changes a request; identifier and arrival must stay.
+    mutating func update(
+        _ slot: Int, _ change: (inout RequestSnapshot, inout RequestRecord) -> Void
+    ) {
+        let position = records[slot].position
+        backlog.subtract(snapshots[position], records[slot])
+        change(&snapshots[position], &records[slot])
+        backlog.add(snapshots[position], records[slot])
+    }
+
+    /// Forgets requests in one pass; no slot may be named twice.
+    mutating func remove(_ leaving: [Int]) {
+        guard var first = leaving.first.map({ records[$0].position }) else { return }
+        for slot in leaving {
+            let position = records[slot].position
+            backlog.subtract(snapshots[position], records[slot])
+            slotsByID[snapshots[position].id] = nil
+            slots[position] = -1
+            first = min(first, position)
+        }
+        var kept = first
+        for position in first..<slots.count where slots[position] >= 0 {
+            snapshots[kept] = snapshots[position]
+            slots[kept] = slots[position]
+            records[slots[kept]].position = kept
+            kept += 1
+        }
+        snapshots.removeLast(snapshots.count - kept)
+        slots.removeLast(slots.count - kept)
+        freeSlots.append(contentsOf: leaving)
+    }
+
+    /// What does not add up, with the numbers; empty when all is well. Linear in the requests.
+    func inconsistencies() -> [String] {
+        var problems: [String] = []
+        var expected = Backlog()
+        for (position, snapshot) in snapshots.enumerated() {
+            let slot = slots[position]
+            expected.add(snapshot, records[slot])
+            if records[slot].position != position || slotsByID[snapshot.id] != slot {
+                problems.append(
+                    "request \(snapshot.id.rawValue) at \(position) believes to be at "
+                        + "\(records[slot].position), and its slot \(slot) to be "
+                        + "\(slotsByID[snapshot.id].map(String.init) ?? "none")")
+            }
+        }
+        if expected != backlog {
+            problems.append("the backlog is \(expected), \(backlog) is counted")
+        }
+        if slotsByID.count != snapshots.count || slots.count != snapshots.count {
+            problems.append(
+                "\(snapshots.count) requests, \(slots.count) slots, \(slotsByID.count) identifiers")
+        }
+        return problems
+    }
+}

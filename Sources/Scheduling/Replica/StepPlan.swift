@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+/// A request as it comes to a replica.
+package struct NewRequest: Sendable, Equatable {
+    package var id: RequestID
+    package var adapter: AdapterID
+    package var tenant: TenantID
+    package var arrival: Instant
+    package var promptTokens: Int
+
+    /// The most tokens that it may generate; it ends by itself when it has them.
+    package var maximumTokens: Int
+
+    package init(
+        id: RequestID, adapter: AdapterID = .base, tenant: TenantID = TenantID(rawValue: 0),
+        arrival: Instant, promptTokens: Int
+    ) {
+        self.id = id
+        self.adapter = adapter
+        self.tenant = tenant
+        self.arrival = arrival
+        self.promptTokens = promptTokens
+        self.maximumTokens = 16
+    }
+}
+
+/// One request's share of an iteration, as the executor needs it.
+package struct StepEntry: Sendable, Equatable {
+    package var id: RequestID
+    package var adapter: AdapterID
+
+    /// Index, in the request's prompt and output, of the first token to compute.
+    package var position: Int
+
+    /// Tokens to compute: those at `position ..< position + tokens`.
+    package var tokens: Int
+
+    /// The pages of the request's first `position + tokens` tokens, in their order.
+    package var pages: [Int32]
+
+    /// Whether the last row gives the request's next token.
+    package var samples: Bool
+}
+
+/// One iteration, for the executor.
+package struct StepPlan: Sendable, Equatable {
+    /// Counts the iterations of the replica, from 1.
+    package var number: Int
+    package var mode: BatchMode
+    package var entries: [StepEntry]
+    package var start: Instant
+}
+
+/// What became of an iteration: each entry that samples got one more token.
+package struct StepOutcome: Sendable {
+    /// The number of the plan.
+    package var number: Int
+
+    /// How long the forward pass took, without merging.
+    package var stepTime: Duration
+
+    /// How long building a merged copy held it up; zero where none was built.
+    package var mergeTime: Duration
+
+    /// Requests that ended with this step. Those that reached their `maximumTokens` end anyway.
+    package var finished: [RequestID]
+
+    package init(
+        number: Int, stepTime: Duration, mergeTime: Duration = .zero, finished: [RequestID] = []
+    ) {
+        self.number = number
+        self.stepTime = stepTime
+        self.mergeTime = mergeTime
+        self.finished = finished
+    }
+}
+
+/// What became of the wish to end a request.
+package enum Release: Hashable, Sendable {
+    /// It is gone and its pages are free.
+    case now
+    /// It is part of the step under way; the end of that step reports it.
+    case afterStep
+    /// There is no such request.
+    case unknown
+}
