@@ -64,6 +64,7 @@ extension ParameterValue {
 
     private static func spelling(nanoseconds: Int64) -> String {
         let units: [(Int64, String)] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")]
+        if nanoseconds == 0 { return "0s" }
         return spelling(of: nanoseconds, units: units, smallest: "ns")
     }
 
@@ -79,6 +80,6 @@ extension ParameterValue {
         for (scale, unit) in units where count != 0 && count.isMultiple(of: scale) {
             return "\(count / scale)\(unit)"
         }
-        return count == 0 ? "0\(units[0].1)" : "\(count)\(smallest)"
+        return "\(count)\(smallest)"
     }
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PolicyKit
+
+extension PolicyRegistry {
+    /// Makes a policy with the given parameters and the defaults of the rest.
+    ///
+    /// - Throws: `unknownType`, or `refusedParameters` with what the policy says.
+    package func make(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any Policy {
+        let policy = try entry(of: type).policy
+        do throws(PolicyError) {
+            return try Self.instance(of: policy, values: values, seed: seed)
+        } catch {
+            throw PluginError(.refusedParameters, type, error.description)
+        }
+    }
+
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
+    package func makeBatching(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any BatchingPolicy {
+        try kept(try make(type, values: values, seed: seed) as? any BatchingPolicy, type, .batching)
+    }
+
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
+    package func makeFairness(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any FairnessPolicy {
+        try kept(try make(type, values: values, seed: seed) as? any FairnessPolicy, type, .fairness)
+    }
+
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
+    package func makeDispatch(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any DispatchPolicy {
+        try kept(try make(type, values: values, seed: seed) as? any DispatchPolicy, type, .dispatch)
+    }
+
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
+    package func makeResidency(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any ResidencyPolicy {
+        try kept(
+            try make(type, values: values, seed: seed) as? any ResidencyPolicy, type, .residency)
+    }
+
+    private func kept<Kind>(
+        _ policy: Kind?, _ type: String, _ kind: PolicyKind
+    ) throws(PluginError) -> Kind {
+        if let policy { return policy }
+        let others = descriptions.filter { $0.kind == kind }.map(\.type)
+        throw PluginError(
+            .wrongKind, type,
+            "a policy of kind \(try description(of: type).kind.rawValue), wanted is one of kind "
+                + "\(kind.rawValue): \(others.joined(separator: ", "))")
+    }
+
+    private static func instance<Opened: Policy>(
+        of type: Opened.Type, values: [String: ParameterValue], seed: UInt64
+    ) throws(PolicyError) -> any Policy {
+        try Opened(parameters: Opened.Parameters(values: values), seed: seed)
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+
+extension SeededGenerator {
+    /// Requests that could stand together in a replica at `now`, in order of arrival.
+    mutating func requests(count: Int, at now: Instant) -> [RequestSnapshot] {
+        let adapters = integer(1...12)
+        let residentOneIn = integer(1...8)
+        let firstID = UInt64(integer(0...1_000_000))
+        return (0..<count).map { index in
+            let age = Duration.microseconds((count - index) * 1_000 + integer(0...999))
+            var request = RequestSnapshot(
+                id: RequestID(rawValue: firstID + UInt64(index)),
+                adapter: AdapterID(rawValue: UInt32(skewed(upTo: adapters))),
+                tenant: TenantID(rawValue: UInt32(integer(0...3))),
+                arrival: now.advanced(by: .zero - age),
+                promptTokens: 1 + skewed(upTo: 2_000))
+            request.maximumTokens = 1 + skewed(upTo: 1_000)
+            request.isAdapterResident =
+                request.adapter.isBase || !chance(oneIn: 1 + residentOneIn)
+            advance(&request)
+            return request
+        }
+    }
+
+    /// Brings a request to a random point of its life.
+    private mutating func advance(_ request: inout RequestSnapshot) {
+        switch integer(0...2) {
+        case 0:
+            if chance(oneIn: 8) {
+                // It was preempted: what it had generated is part of its prompt.
+                request.generatedTokens = integer(0...request.maximumTokens - 1)
+                request.promptTokens += request.generatedTokens
+            }
+        case 1 where request.promptTokens > 1:
+            request.phase = .prefilling
+            request.computedTokens = integer(1...request.promptTokens - 1)
+        case 2 where request.maximumTokens > 1:
+            request.phase = .decoding
+            request.generatedTokens = integer(1...request.maximumTokens - 1)
+            request.computedTokens = request.promptTokens + request.generatedTokens - 1
+        default: break
+        }
+    }
+
+    mutating func limits() -> BatchLimits {
+        BatchLimits(
+            requests: 1 + skewed(upTo: 63), tokens: 1 + skewed(upTo: 2_047),
+            freePages: skewed(upTo: 4_000), pageTokens: [1, 4, 16, 32].randomElement(using: &self)!)
+    }
+
+    mutating func instant() -> Instant {
+        Instant(nanoseconds: Int64.random(in: 0...1_000_000_000_000_000, using: &self))
+    }
+
+    mutating func mode(among requests: [RequestSnapshot]) -> BatchMode {
+        let adapter = requests.randomElement(using: &self)?.adapter ?? AdapterID(rawValue: 77)
+        if adapter.isBase { return .unmerged }
+        return [.unmerged, .merged(adapter), .mixed(adapter)].randomElement(using: &self)!
+    }
+
+    /// Some of the adapters that the requests name, in random order.
+    mutating func someAdapters(of requests: [RequestSnapshot]) -> [AdapterID] {
+        guard chance(oneIn: 3) else { return [] }
+        let adapters = Set(requests.map(\.adapter)).sorted().shuffled(using: &self)
+        return Array(adapters.prefix(integer(0...adapters.count)))
+    }
+}
+
+extension RequestSnapshot {
+    /// The facts on one line.
+    var text: String {
+        "  request \(id.rawValue): adapter \(adapter.rawValue)\(isAdapterResident ? "" : " (absent)")"
+            + ", \(phase), prompt \(promptTokens), computed \(computedTokens), generated "
+            + "\(generatedTokens) of at most \(maximumTokens)"
+    }
+}
+
+extension BatchLimits {
+    var text: String {
+        "  at most \(requests) requests and \(tokens) tokens, \(freePages) free pages of "
+            + "\(pageTokens) tokens"
+    }
+}
+
+/// The first lines of a list, and how many were left out.
+func listing(_ lines: [String], most: Int = 20) -> String {
+    let shown = lines.prefix(most).joined(separator: "\n")
+    return lines.count > most ? "\(shown)\n  … and \(lines.count - most) more" : shown
+}
