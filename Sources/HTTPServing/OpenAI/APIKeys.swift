@@ -18,8 +18,8 @@ nonisolated package struct APIKeys: Sendable {
     package struct Rejection: Error, Sendable, Equatable {
         /// What to change; holds no secret.
         package let message: String
-        /// From 1: the line of the text, or the position in the list.
-        package let line: Int
+        /// The index of the key in the list.
+        package let position: Int
     }
 
     /// What the check of a request came to.
@@ -38,7 +38,7 @@ nonisolated package struct APIKeys: Sendable {
 
     private let keys: [StoredKey]
     private static let longestSecret = 512
-    private static let mostKeys = 1024
+    private static let mostKeys = 10_000
 
     /// Without keys everything is open.
     package static let none = APIKeys(stored: [])
@@ -46,45 +46,22 @@ nonisolated package struct APIKeys: Sendable {
     private init(stored: [StoredKey]) { keys = stored }
 
     package init(_ list: [Key]) throws(Rejection) {
-        try self.init(list.enumerated().map { ($0.offset + 1, $0.element) })
-    }
-
-    /// Reads one key per line, as `secret` or `tenant secret`; `#` begins a comment line.
-    package init(text: String) throws(Rejection) {
-        var list: [(line: Int, key: Key)] = []
-        let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
-        for (index, line) in lines.enumerated() {
-            let words = line.split { $0 == " " || $0 == "\t" }.map(String.init)
-            guard let first = words.first, !first.hasPrefix("#") else { continue }
-            switch words.count {
-            case 1: list.append((index + 1, Key(secret: first)))
-            case 2: list.append((index + 1, Key(tenant: first, secret: words[1])))
-            default:
-                throw Rejection(
-                    message: "expected a key, or a tenant and its key", line: index + 1)
-            }
-        }
-        guard !list.isEmpty else { throw Rejection(message: "there is no key in it", line: 1) }
-        try self.init(list)
-    }
-
-    private init(_ list: [(line: Int, key: Key)]) throws(Rejection) {
         guard list.count <= Self.mostKeys else {
-            throw Rejection(message: "more than \(Self.mostKeys) keys", line: Self.mostKeys + 1)
+            throw Rejection(message: "more than \(Self.mostKeys) keys", position: Self.mostKeys)
         }
         var stored: [StoredKey] = []
         var secrets: Set<[UInt8]> = []
-        for (line, key) in list {
+        for (position, key) in list.enumerated() {
             let bytes = Array(key.secret.utf8)
             guard (1...Self.longestSecret).contains(bytes.count),
                 bytes.allSatisfy({ (0x21...0x7E).contains($0) })
             else {
                 throw Rejection(
                     message: "a key must have 1 to \(Self.longestSecret) visible ASCII characters",
-                    line: line)
+                    position: position)
             }
             guard secrets.insert(bytes).inserted else {
-                throw Rejection(message: "the key is in the list twice", line: line)
+                throw Rejection(message: "the key is in the list twice", position: position)
             }
             let padding = [UInt8](repeating: 0, count: Self.longestSecret - bytes.count)
             stored.append(

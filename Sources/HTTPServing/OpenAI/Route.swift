@@ -6,7 +6,7 @@ nonisolated package enum Route: Sendable, Equatable {
     case version
     case metrics
     case models
-    /// `GET /v1/models/{id}`, decoded; ids may hold slashes.
+    /// `GET /v1/models/{id}`, ids may hold slashes.
     case model(String)
     case completions
     case chatCompletions
@@ -18,11 +18,15 @@ nonisolated package enum Route: Sendable, Equatable {
     /// `OPTIONS` on a path that exists; the reply is 204 with these in `Allow`.
     case options(allowing: [String])
 
-    /// Finds the route of a request target, or the 404 or 405 to answer.
+    /// Finds the route of a path, or the 404 or 405 to answer.
     ///
-    /// `HEAD` is answered as `GET`; the shell leaves the body out. A query is not looked at.
-    package init(method: String, target: String) throws(APIError) {
-        let path = String(target.prefix { $0 != "?" && $0 != "#" })
+    /// The path is percent-decoded already and has no query. `HEAD` is answered as `GET`; the shell
+    /// leaves the body out.
+    package init(method: String, path: String) throws(APIError) {
+        if method == "OPTIONS", path == "*" {
+            self = .options(allowing: ["GET", "HEAD", "POST", "OPTIONS"])
+            return
+        }
         let route = try Self.existing(path)
         let methods = Self.methods(of: route)
         switch method {
@@ -87,31 +91,10 @@ nonisolated package enum Route: Sendable, Equatable {
         if let route = byPath[path] { return route }
         let prefix = "/v1/models/"
         if path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count {
-            guard let id = percentDecoded(path.utf8.dropFirst(prefix.utf8.count)) else {
-                throw APIError(
-                    .badRequest, "The model id in the path is not percent-encoded UTF-8.",
-                    parameter: "model")
-            }
-            return .model(id)
+            return .model(String(path.dropFirst(prefix.count)))
         }
         let near = nearestName(to: path, among: fixed.map(\.label))
         let hint = near.map { " Did you mean \($0)?" } ?? ""
         throw APIError(.notFound, "There is nothing at \(path.excerpt(80)).\(hint)")
-    }
-
-    private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(JSONReader.hexadecimalDigit),
-                let low = rest.popFirst().flatMap(JSONReader.hexadecimalDigit)
-            else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct APIKeysTests {
     @Test func aKeyOpensAndNamesItsTenant() throws {
-        let keys = try APIKeys(text: "# ours\nalpha-key\n\nacme  acme-key\n")
+        let keys = try APIKeys([
+            APIKeys.Key(secret: "alpha-key"), APIKeys.Key(tenant: "acme", secret: "acme-key"),
+        ])
         func access(_ header: String?) -> APIKeys.Access {
             keys.access(to: .completions, authorization: header)
         }
@@ -36,13 +38,16 @@ import Testing
         #expect(APIKeys.none.isEmpty && !keys.isEmpty)
     }
 
-    @Test(arguments: [
-        ("", 1, "no key"), ("# only\n", 1, "no key"), ("a b c", 1, "expected a key"),
-        ("a\nb c d\n", 2, "expected a key"), ("k\nt k", 2, "twice"), ("schlüssel", 1, "ASCII"),
-    ])
-    func badListsAreRefusedWithTheirLine(text: String, line: Int, part: String) {
-        let error = #expect(throws: APIKeys.Rejection.self) { try APIKeys(text: text) }
-        #expect(error?.line == line)
+    @Test(
+        arguments: [
+            (["k", "a b"], 1, "ASCII"), ([""], 0, "1 to 512"), (["k", "l", "k"], 2, "twice"),
+            (["schlüssel"], 0, "ASCII"), ([String(repeating: "k", count: 513)], 0, "1 to 512"),
+        ] as [([String], Int, String)])
+    func badListsAreRefusedWithTheirPosition(secrets: [String], position: Int, part: String) {
+        let error = #expect(throws: APIKeys.Rejection.self) {
+            try APIKeys(secrets.map { APIKeys.Key(secret: $0) })
+        }
+        #expect(error?.position == position)
         #expect(error?.message.contains(part) == true)
     }
 

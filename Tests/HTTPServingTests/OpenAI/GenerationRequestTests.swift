@@ -229,7 +229,8 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
              "best_of": 2, "parallel_tool_calls": true, "logprobs": false, "store": true}
             """)
         #expect(request.output.logprobs == nil)
-        #expect(try completion(#"{"prompt": "x", "suffix": "", "best_of": 1}"#).model == nil)
+        let empty = #"{"model": "", "prompt": "x", "suffix": "", "best_of": 1}"#
+        #expect(try completion(empty).model == nil)
     }
 
     @Test func aChatKeepsPartsToolsAndTemplateArguments() throws {
@@ -269,7 +270,7 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
 
     @Test func anyBodyIsDecodedOrRefused() throws {
         let seed = UInt64.random(in: 0...9999)
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         let bodies = [
             #"{"model":"m","prompt":[[1,2],[3]],"n":2,"stop":["a"],"logit_bias":{"1":2},"seed":1}"#,
             #"{"prompt":"é","stream":true,"stream_options":{"include_usage":true},"logprobs":2}"#,

@@ -58,7 +58,7 @@ private func written(_ value: JSONValue) -> [UInt8] {
 }
 
 /// A random value whose names are distinct also for Foundation.
-private func randomValue(depth: Int, with random: inout SplitMix64) -> JSONValue {
+private func randomValue(depth: Int, with random: inout SeededRandom) -> JSONValue {
     switch Int.random(in: 0..<(depth > 0 ? 8 : 6), using: &random) {
     case 0: return .null
     case 1: return .boolean(Bool.random(using: &random))
@@ -220,7 +220,7 @@ private func randomValue(depth: Int, with random: inout SplitMix64) -> JSONValue
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func randomValuesReadBackAsWrittenAndAsFoundationReadsThem(seed: UInt64) throws {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<60 {
             let value = randomValue(depth: 4, with: &random)
             let bytes = written(.array([value]))
@@ -232,7 +232,7 @@ private func randomValue(depth: Int, with random: inout SplitMix64) -> JSONValue
 
     @Test func anyBytesAreReadOrRefusedWithAPosition() throws {
         let seed = UInt64.random(in: 0...9999)
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         let clock = ContinuousClock()
         let end = clock.now + fuzzTime
         var round = 0

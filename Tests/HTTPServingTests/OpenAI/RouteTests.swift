@@ -8,42 +8,42 @@ import Testing
         arguments: [
             ("GET", "/health", .health), ("HEAD", "/health", .health),
             ("GET", "/version", .version),
-            ("GET", "/metrics?x=1", .metrics), ("GET", "/v1/models", .models),
+            ("GET", "/metrics", .metrics), ("GET", "/v1/models", .models),
             ("GET", "/v1/models/roman", .model("roman")),
-            ("GET", "/v1/models/org/m%20a%C3%A9", .model("org/m aé")),
+            ("GET", "/v1/models/org/m a%", .model("org/m a%")),
             ("POST", "/v1/completions", .completions),
             ("POST", "/v1/chat/completions", .chatCompletions),
             ("POST", "/v1/load_lora_adapter", .loadAdapter),
             ("POST", "/v1/unload_lora_adapter", .unloadAdapter),
             ("GET", "/v1/lora_adapters", .adapters), ("POST", "/tokenize", .tokenize),
-            ("POST", "/detokenize#f", .detokenize),
+            ("POST", "/detokenize", .detokenize),
+            ("OPTIONS", "*", .options(allowing: ["GET", "HEAD", "POST", "OPTIONS"])),
             ("OPTIONS", "/v1/completions", .options(allowing: ["POST", "OPTIONS"])),
         ] as [(String, String, Route)])
-    func methodAndPathGiveTheRoute(method: String, target: String, route: Route) throws {
-        #expect(try Route(method: method, target: target) == route)
+    func methodAndPathGiveTheRoute(method: String, path: String, route: Route) throws {
+        #expect(try Route(method: method, path: path) == route)
     }
 
     @Test(arguments: [
         ("GET", "/", 404), ("GET", "/v1/model", 404), ("GET", "/v1/models/", 404),
         ("POST", "/v1/completion", 404), ("OPTIONS", "/nowhere", 404), ("GET", "", 404),
-        ("GET", "/v1/models/%4", 400), ("GET", "/v1/models/%FF", 400),
-        ("GET", "/v1/models/%zz", 400), ("GET", "/v1/completions", 405),
+        ("GET", "*", 404), ("GET", "/v1/completions", 405),
         ("DELETE", "/v1/models/a", 405), ("post", "/tokenize", 405), ("POST", "/health", 405),
     ])
-    func otherRequestsAreRefused(method: String, target: String, status: Int) {
-        let error = #expect(throws: APIError.self) { try Route(method: method, target: target) }
+    func otherRequestsAreRefused(method: String, path: String, status: Int) {
+        let error = #expect(throws: APIError.self) { try Route(method: method, path: path) }
         #expect(error?.status == status)
     }
 
     @Test func refusalsSayWhatWouldDo() {
         let missing = #expect(throws: APIError.self) {
-            try Route(method: "POST", target: "/v1/chat/completion")
+            try Route(method: "POST", path: "/v1/chat/completion")
         }
         #expect(
             missing?.message
                 == "There is nothing at /v1/chat/completion. Did you mean /v1/chat/completions?")
         let method = #expect(throws: APIError.self) {
-            try Route(method: "GET", target: "/tokenize")
+            try Route(method: "GET", path: "/tokenize")
         }
         #expect(method?.allowedMethods == ["POST", "OPTIONS"])
         #expect(method?.headers.first?.name == "Allow")

@@ -91,7 +91,7 @@ nonisolated extension JSONReader {
         return code
     }
 
-    static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    private static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): return byte - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): return byte - UInt8(ascii: "a") + 10

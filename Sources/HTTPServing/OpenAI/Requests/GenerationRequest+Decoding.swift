@@ -34,7 +34,7 @@ nonisolated extension GenerationRequest {
         _ fields: RequestFields, input: GenerationInput, stopping: StoppingFields,
         output: OutputFields, limits: RequestLimits
     ) throws(APIError) {
-        model = try fields.string("model")
+        model = try fields.modelName()
         self.input = input
         self.stopping = stopping
         self.output = output

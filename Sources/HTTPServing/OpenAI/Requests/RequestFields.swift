@@ -118,6 +118,12 @@ nonisolated struct RequestFields {
         return items
     }
 
+    /// `model`, where an empty name is none, as in vLLM.
+    func modelName() throws(APIError) -> String? {
+        guard let name = try string("model"), !name.isEmpty else { return nil }
+        return name
+    }
+
     /// A list of token ids; ids beyond a vocabulary are the tokenizer's to refuse.
     func tokens(_ items: [JSONValue], _ name: String) throws(APIError) -> [Int] {
         var tokens: [Int] = []

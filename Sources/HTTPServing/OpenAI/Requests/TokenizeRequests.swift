@@ -16,7 +16,7 @@ nonisolated package struct TokenizeRequest: Sendable, Equatable {
 
     package init(body: [UInt8], limits: RequestLimits = RequestLimits()) throws(APIError) {
         let fields = try RequestFields(body: body, limits: limits.json)
-        model = try fields.string("model")
+        model = try fields.modelName()
         returnsTokenStrings = try fields.boolean("return_token_strs") ?? false
         if let text = try fields.string("prompt", byteLimit: .max) {
             guard fields["messages"] == nil else {
@@ -42,7 +42,7 @@ nonisolated package struct DetokenizeRequest: Sendable, Equatable {
 
     package init(body: [UInt8], limits: RequestLimits = RequestLimits()) throws(APIError) {
         let fields = try RequestFields(body: body, limits: limits.json)
-        model = try fields.string("model")
+        model = try fields.modelName()
         guard let items = try fields.array("tokens", limit: limits.json.valueCount) else {
             throw fields.failure("tokens", "is missing: send a list of token ids.")
         }

@@ -3,7 +3,7 @@
 import Foundation
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the same numbers for the same seed.
-struct SplitMix64: RandomNumberGenerator {
+struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
@@ -24,7 +24,7 @@ var fuzzTime: Duration {
 }
 
 /// A copy of `bytes` with a few random edits.
-func mutated(_ bytes: [UInt8], with random: inout SplitMix64) -> [UInt8] {
+func mutated(_ bytes: [UInt8], with random: inout SeededRandom) -> [UInt8] {
     var result = bytes
     for _ in 0..<Int.random(in: 1...4, using: &random) {
         let at = result.isEmpty ? 0 : Int.random(in: 0..<result.count, using: &random)
