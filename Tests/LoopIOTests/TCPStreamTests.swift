@@ -89,12 +89,12 @@ struct TCPStreamTests {
         let client = try RawClient(port: listener.port)
         try bench.run { journal.stream != nil }
         let stream = try #require(journal.stream)
-        let expected = (0..<24_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 11) }
-        stream.write(Array(expected[..<20_000_000]))
+        let expected = (0..<12_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 11) }
+        stream.write(Array(expected[..<10_000_000]))
         #expect(stream.bufferedBytes > 0)
         let before = stream.bufferedBytes
-        stream.write(Array(expected[20_000_000...]))
-        #expect(stream.bufferedBytes == before + 4_000_000)
+        stream.write(Array(expected[10_000_000...]))
+        #expect(stream.bufferedBytes == before + 2_000_000)
         stream.shutdown()
         var received: [UInt8] = []
         try bench.run {
@@ -137,7 +137,7 @@ struct TCPStreamTests {
         let client = try RawClient(port: listener.port)
         try bench.run { journal.stream != nil }
         let stream = try #require(journal.stream)
-        stream.write([UInt8](repeating: 7, count: 20_000_000))
+        stream.write([UInt8](repeating: 7, count: 10_000_000))
         stream.close()
         try bench.run { journal.events == ["closed"] }
         #expect(client.receive() != nil)
