@@ -23,7 +23,9 @@ struct SamplingDistributionTests {
             let least = weights[order[parameters.topK - 1]]
             for index in weights.indices where weights[index] < least { weights[index] = 0 }
         }
-        let target = weights.reduce(0, +) * Double(parameters.topP)
+        // At 1 nothing is cut; a sum that rounds up early would cut the last tokens.
+        let target =
+            parameters.topP < 1 ? weights.reduce(0, +) * Double(parameters.topP) : .infinity
         var mass = 0.0
         for index in order {
             if mass >= target { weights[index] = 0 }
