@@ -136,14 +136,14 @@ extension Place {
 }
 
 extension SyntaxFault {
-    /// The fault in words for those who do not know YAML's grammar, where libyaml has none.
+    /// The fault in other words, where libyaml's do not say what to change.
     fileprivate func explained(in source: SourceText) -> SyntaxFault {
-        guard let position, message.hasPrefix("found character that cannot start any token"),
-            let scalar = source.scalar(at: position)
-        else { return self }
-        let advice =
-            scalar == "\t"
-            ? "a tab cannot indent; use spaces" : "a text that begins with '\(scalar)' needs quotes"
-        return SyntaxFault(advice, at: position, path: path)
+        guard let position, let scalar = source.scalar(at: position) else { return self }
+        if scalar == "\t" {
+            return SyntaxFault("a tab cannot indent; use spaces", at: position, path: path)
+        }
+        guard message.hasPrefix("found character that cannot start any token") else { return self }
+        return SyntaxFault(
+            "a text that begins with '\(scalar)' needs quotes", at: position, path: path)
     }
 }

@@ -119,7 +119,7 @@ extension Form where Value == Manifest.Model {
         Field(
             "dtype", \.dtype,
             .choice(refused: ["int8": "int8 is not yet supported; write bf16 or f32"]),
-            "How the weights are kept in memory: bf16 takes half the memory and time of f32."),
+            "How the weights are kept in memory: bf16 takes half the memory of f32."),
         Field(
             "name", \.name, .name,
             "The name that clients use; by default that of the folder or the preset."

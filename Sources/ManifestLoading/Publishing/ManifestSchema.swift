@@ -14,16 +14,23 @@ extension Schema {
     /// The keys of the mapping that stands here, or in the items of the list that stands here.
     var keys: [KeySchema] {
         switch self {
-        case .mapping(let mapping): return mapping.keys
-        case .list(let item): return item.keys
-        case .variants(let variants):
-            var keys: [KeySchema] = []
-            for key in variants.flatMap(\.keys) where !keys.contains(where: { $0.name == key.name })
-            {
-                keys.append(key)
-            }
-            return keys
-        case .scalar, .text, .either, .policy, .parameters, .refused: return []
+        case .mapping(let mapping): mapping.keys
+        case .list(let item): item.keys
+        case .variants(let variants): variants.mergedKeys
+        case .scalar, .text, .either, .policy, .parameters, .refused: []
         }
+    }
+}
+
+extension [MappingSchema] {
+    /// The keys of all variants; required are those that every variant requires.
+    fileprivate var mergedKeys: [KeySchema] {
+        var keys: [KeySchema] = []
+        for key in flatMap(\.keys) where !keys.contains(where: { $0.name == key.name }) {
+            var key = key
+            key.isRequired = allSatisfy { $0[key.name]?.isRequired ?? false }
+            keys.append(key)
+        }
+        return keys
     }
 }

@@ -41,7 +41,7 @@ struct KeySchema: Sendable {
     let name: String
     let documentation: String
     let schema: Schema
-    let isRequired: Bool
+    var isRequired: Bool
     let defaultValue: ParameterValue?
     let example: String?
 }

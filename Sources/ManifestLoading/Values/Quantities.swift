@@ -80,9 +80,8 @@ extension Duration {
 
 extension ByteCount {
     private static let units: [(name: String, bytes: Int128)] = [
-        ("B", 1), ("KB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
+        ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40),
+        ("KB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000),
     ]
 
     static let manifestPattern = #"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?$"#
@@ -120,7 +119,7 @@ extension ParameterValue {
         switch self {
         case .boolean(let boolean): "\(boolean)"
         case .integer(let integer): "\(integer)"
-        case .number(let number): "\(number)"
+        case .number(let number): number.manifestText
         case .string(let string): string.isEmpty ? "''" : string
         case .duration(let duration): duration.manifestText
         case .size(let size): size.manifestText

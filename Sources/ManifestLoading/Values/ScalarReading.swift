@@ -96,7 +96,7 @@ extension Int64: ManifestWritten {
 }
 
 extension Double: ManifestWritten {
-    var manifestText: String { "\(self)" }
+    var manifestText: String { Int64(exactly: self).map { "\($0)" } ?? "\(self)" }
     static var extremes: ClosedRange<Double> {
         -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
     }

@@ -2,20 +2,22 @@
 
 /// Finds what was probably meant by a word that is not known.
 enum Spelling {
-    /// The candidate that is nearest to `word`, at an edit distance of at most 2; words of up to
-    /// three letters allow one edit. The first of equals wins.
+    /// The candidate that is nearest to `word`, at an edit distance of at most 2; words of two or
+    /// three letters allow one edit, single letters none. Of equals the first with the same first
+    /// letter wins, else the first.
     static func nearest(to word: String, among candidates: [String]) -> String? {
         let letters = Array(word.unicodeScalars.prefix(65))
         guard !letters.isEmpty, letters.count <= 64 else { return nil }
-        let limit = letters.count <= 3 ? 1 : 2
-        var best: (candidate: String, distance: Int)?
+        let limit = letters.count == 1 ? 0 : letters.count <= 3 ? 1 : 2
+        var best: (candidate: String, score: Int)?
         for candidate in candidates where candidate != word {
             // Case is the commonest slip, and not an edit.
             let distance =
                 candidate.lowercased() == word.lowercased()
                 ? 0 : self.distance(letters, Array(candidate.unicodeScalars), limit: limit)
-            guard distance <= limit, distance < best?.distance ?? .max else { continue }
-            best = (candidate, distance)
+            let score = 2 * distance + (candidate.unicodeScalars.first == letters[0] ? 0 : 1)
+            guard distance <= limit, score < best?.score ?? .max else { continue }
+            best = (candidate, score)
         }
         return best?.candidate
     }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+import Testing
+
+@testable import ManifestLoading
+
+/// The whole format, of which this version serves a part: the rest is refused by name.
+@Suite struct DesignExampleTests {
+    static let example = """
+        apiVersion: burrow/v1
+        kind: Host
+        metadata: {name: quickstart}
+        spec:
+          server:   {listen: 127.0.0.1:8080, apiKeys: {file: keys.txt}, tls: {certificate: c.pem, key: k.pem}}
+          model:    {path: ../Samples/model, dtype: bf16}          # f32 | bf16 | int8
+          adapters:
+            - {directory: ../Samples/adapters}                     # every folder in it, by its name
+            - {name: legal, path: /models/legal, pinned: true}
+            - {synthetic: {count: 16, rank: 16, seed: 1}}          # synthetic-0 … synthetic-15
+          mixtures:
+            - {name: everything, experts: [roman, french, date], gating: mole}
+          replicas: {count: 1, threads: auto, memory: 2GiB, maxBatch: 32, maxStepTokens: 512}
+          limits:   {queue: 1024, contextLength: 4096, requestBytes: 1MiB, adapterRoots: [/models]}
+          plugins:
+            search: [../.build/release]                            # where libraries are looked for
+            instances:
+              - {name: switch,  type: dlora-batching, parameters: {alpha: 1.0}}
+              - {name: credits, type: credit-fairness, parameters: {starvation: 2s}}
+              - {name: mole,    type: mole-gate, parameters: {gate: ../Samples/gates/everything}}
+          pipeline: {batching: switch, fairness: credits, dispatch: adapter-aware-dispatch, migration: none, residency: lru}
+        """
+
+    @Test func whatIsNotServedIsRefusedByName() {
+        #expect(
+            Fixtures.faults(Self.example) == [
+                "m.yaml:5:65: error: spec.server.tls: TLS is not served by this version; "
+                    + "terminate it in front of Burrow",
+                "m.yaml:12:7: error: spec.mixtures[0]: mixtures are not served by this version",
+                "m.yaml:20:31: error: spec.plugins.instances[2].type: no policy has the type "
+                    + "'mole-gate'; known: adapter-aware-dispatch, arrival-order, credit-fairness, "
+                    + "dlora-batching, fcfs-unmerged, least-pending, lru, round-robin",
+            ])
+    }
+
+    @Test func theRestLoads() throws {
+        let served = Self.example.split(separator: "\n").filter { line in
+            !["mixtures:", "experts:", "mole-gate"].contains { line.contains($0) }
+        }
+        let text = served.joined(separator: "\n").replacing(
+            ", tls: {certificate: c.pem, key: k.pem}", with: "")
+        let validation = Fixtures.validate(text)
+        #expect(validation.diagnostics == [])
+        let manifest = try #require(validation.manifest)
+        #expect(manifest.spec.adapters.count == 3)
+        #expect(manifest.selection(of: .batching).parameters == ["alpha": .number(1)])
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+import Testing
+
+@testable import ManifestLoading
+
+@Suite struct ManifestTests {
+    /// Every key that this version serves.
+    static let everything = """
+        apiVersion: burrow/v1
+        kind: Host
+        metadata: {name: quickstart}
+        spec:
+          server:   {listen: "[::1]:0", apiKeys: {file: keys.txt}, drainTimeout: 1m}
+          model:    {path: ../Samples/model, dtype: f32, name: smollm2}
+          adapters:
+            - {directory: ../Samples/adapters}
+            - {name: legal, path: /models/legal, pinned: true}
+            - {synthetic: {count: 16, rank: 8, seed: 1}}
+          mixtures: []
+          replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB, maxBatch: 16,
+                     maxStepTokens: 256}
+          limits:   {queue: 7, contextLength: 4096, requestBytes: 2MiB, headerBytes: 8KiB,
+                     connections: 9, writeBuffer: 64KiB, idleTimeout: 90s, adapterRoots: [/models]}
+          plugins:
+            search: [../.build/release]
+            budget: 200us
+            instances:
+              - {name: switch,  type: dlora-batching, parameters: {alpha: 1.5, mixed: false}}
+              - name: credits
+                type: credit-fairness
+                parameters: {starvation: 1.5s, table: 8KiB, weights: w.txt, label: no}
+          pipeline: {batching: switch, fairness: credits, dispatch: adapter-aware-dispatch,
+                     migration: none, residency: lru}
+        """
+
+    @Test func everyKeyIsRead() throws {
+        let validation = Fixtures.validate(Self.everything)
+        #expect(validation.diagnostics == [])
+        let spec = try #require(validation.manifest).spec
+        #expect(spec.server.listen.value == ListenAddress(host: "::1", port: 0))
+        #expect(spec.server.apiKeys?.file.value == "/manifests/keys.txt")
+        #expect(spec.server.drainTimeout.value == .seconds(60))
+        #expect(spec.model.source == .path(Located("/manifests/../Samples/model")))
+        #expect(spec.model.dtype.value == .f32)
+        #expect(spec.model.servedName == "smollm2")
+        #expect(spec.replicas.threads.value == .count(3))
+        #expect(spec.replicas.memory.value == ByteCount(2 << 30))
+        #expect(spec.replicas.adapterMemory?.value == ByteCount(512 << 20))
+        #expect(spec.replicas.maxStepTokens.value == 256)
+        #expect(spec.limits.contextLength?.value == 4096)
+        #expect(spec.limits.writeBuffer.value == ByteCount(64 << 10))
+        #expect(spec.limits.idleTimeout.value == .seconds(90))
+        #expect(spec.limits.adapterRoots.map(\.value) == ["/models"])
+        #expect(spec.plugins.search.map(\.value) == ["/manifests/../.build/release"])
+        #expect(spec.plugins.budget.value == .microseconds(200))
+    }
+
+    @Test func adaptersAreOfThreeSorts() throws {
+        let manifest = try #require(Fixtures.validate(Self.everything).manifest)
+        let synthetic = Manifest.SyntheticAdapters(
+            count: Located(16), rank: Located(8), seed: Located(1))
+        #expect(
+            manifest.spec.adapters == [
+                .directory(Located("/manifests/../Samples/adapters")),
+                .named(
+                    .init(
+                        name: Located("legal"), path: Located("/models/legal"),
+                        pinned: Located(true))),
+                .synthetic(synthetic),
+            ])
+        #expect(synthetic.names.first == "synthetic-0")
+        #expect(synthetic.names.last == "synthetic-15")
+    }
+
+    @Test func pipelineSelectsInstancesAndTypes() throws {
+        let manifest = try #require(Fixtures.validate(Self.everything).manifest)
+        let batching = manifest.selection(of: .batching)
+        #expect(batching.name == "switch")
+        #expect(batching.type == "dlora-batching")
+        #expect(batching.parameters == ["alpha": .number(1.5), "mixed": .boolean(false)])
+        let fairness = manifest.selection(of: .fairness)
+        #expect(
+            fairness.parameters == [
+                "starvation": .duration(.milliseconds(1500)), "table": .size(ByteCount(8192)),
+                "weights": .string("/manifests/w.txt"), "label": .string("no"),
+            ])
+        let dispatch = manifest.selection(of: .dispatch)
+        #expect(dispatch.type == "adapter-aware-dispatch")
+        #expect(dispatch.position == SourcePosition(line: 24, column: 61, endColumn: 83))
+        #expect(throws: Never.self) { try CreditParameters(values: fairness.parameters) }
+    }
+
+    @Test func everyDefaultIsFilledIn() throws {
+        let validation = Fixtures.validate(Fixtures.manifest())
+        #expect(validation.diagnostics == [])
+        let manifest = try #require(validation.manifest)
+        let spec = manifest.spec
+        #expect(manifest.metadata.name.value == "test")
+        #expect(spec.server.listen.value == ListenAddress(host: "127.0.0.1", port: 8080))
+        #expect(spec.server.apiKeys == nil)
+        #expect(spec.server.drainTimeout.value == .seconds(30))
+        #expect(spec.model.dtype.value == .bf16)
+        #expect(spec.model.servedName == "model")
+        #expect(spec.adapters == [])
+        #expect(spec.replicas.count.value == 1)
+        #expect(spec.replicas.threads.value == .automatic)
+        #expect(spec.replicas.memory.value == ByteCount(1 << 30))
+        #expect(spec.replicas.adapterMemory == nil)
+        #expect(spec.replicas.maxBatch.value == 32)
+        #expect(spec.replicas.maxStepTokens.value == 512)
+        #expect(spec.limits == Manifest.Limits())
+        #expect(spec.plugins == Manifest.Plugins())
+        let defaults = PolicyKind.allCases.map { manifest.selection(of: $0).type }
+        #expect(defaults == ["fcfs-unmerged", "arrival-order", "least-pending", "lru"])
+        #expect(PolicyKind.allCases.allSatisfy { manifest.selection(of: $0).position == nil })
+    }
+
+    @Test func defaultLimitsAreThoseOfTheFormat() {
+        let limits = Manifest.Limits()
+        #expect(limits.queue.value == 1024)
+        #expect(limits.contextLength == nil)
+        #expect(limits.requestBytes.value == ByteCount(1 << 20))
+        #expect(limits.headerBytes.value == ByteCount(16 << 10))
+        #expect(limits.connections.value == 1024)
+        #expect(limits.writeBuffer.value == ByteCount(256 << 10))
+        #expect(limits.idleTimeout.value == .seconds(60))
+        #expect(limits.adapterRoots == [])
+        #expect(Manifest.Plugins().budget.value == .milliseconds(1))
+        #expect(Manifest.Pipeline().migration.value == "none")
+    }
+
+    @Test func movedLinesAreNoChange() throws {
+        let first = try #require(Fixtures.validate(Fixtures.manifest()).manifest)
+        let moved = try #require(Fixtures.validate("# a comment\n" + Fixtures.manifest()).manifest)
+        #expect(first == moved)
+        let other = Fixtures.manifest("  limits: {queue: 1}")
+        #expect(try #require(Fixtures.validate(other).manifest) != first)
+    }
+
+    @Test func jsonLoads() throws {
+        let json = """
+            {
+              "apiVersion": "burrow/v1", "kind": "Host", "metadata": {"name": "json"},
+              "spec": {
+                "model": {"synthetic": {"preset": "smollm2-360m", "seed": 3}},
+                "replicas": {"count": 2, "memory": "512MiB"},
+                "plugins": {"instances": [
+                  {"name": "c", "type": "credit-fairness", "parameters": {"starvation": "2s"}}]},
+                "pipeline": {"fairness": "c"}
+              }
+            }
+            """
+        let validation = Fixtures.validate(json)
+        #expect(validation.diagnostics == [])
+        let manifest = try #require(validation.manifest)
+        let model = Manifest.SyntheticModel(preset: Located("smollm2-360m"), seed: Located(3))
+        #expect(manifest.spec.model.source == .synthetic(model))
+        #expect(manifest.spec.model.servedName == "smollm2-360m")
+        #expect(
+            manifest.selection(of: .fairness).parameters == ["starvation": .duration(.seconds(2))])
+    }
+
+    @Test func pluginSearchIsKnownWhereTheRestIsFaulty() {
+        let text = """
+            apiVersion: burrow/v2
+            spec:
+              model: {path: [], pth: 3}
+              plugins: {search: [plugins, /more], instances: [{typ: x}], budget: never}
+            """
+        #expect(Fixtures.document(text).pluginSearch == ["/manifests/plugins", "/more"])
+        #expect(Fixtures.document("spec: [").pluginSearch == [])
+    }
+
+    @Test func presetsAreCheckedWhereTheyAreKnown() {
+        let text = """
+            apiVersion: burrow/v1
+            kind: Host
+            metadata: {name: test}
+            spec: {model: {synthetic: {preset: smolm2-360m}}}
+            """
+        let document = Fixtures.document(text)
+        #expect(document.validate(policies: Fixtures.policies).manifest != nil)
+        let presets = ["smollm2-135m", "smollm2-360m"]
+        let validation = document.validate(policies: Fixtures.policies, presets: presets)
+        #expect(validation.manifest == nil)
+        #expect(
+            validation.diagnostics.map(\.headline) == [
+                "m.yaml:4:36: error: spec.model.synthetic.preset: expected smollm2-135m or "
+                    + "smollm2-360m, found 'smolm2-360m' (did you mean 'smollm2-360m'?)"
+            ])
+    }
+
+    @Test func unusedInstanceIsAWarning() {
+        let text = Fixtures.manifest(
+            "  plugins: {instances: [{name: spare, type: round-robin}]}")
+        let validation = Fixtures.validate(text)
+        #expect(validation.manifest != nil)
+        #expect(
+            validation.diagnostics.map(\.headline) == [
+                "m.yaml:6:32: warning: spec.plugins.instances[0].name: "
+                    + "no slot of the pipeline names 'spare'"
+            ])
+    }
+}
