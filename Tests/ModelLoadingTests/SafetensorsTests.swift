@@ -148,6 +148,10 @@ struct SafetensorsTests {
         #expect(loadingError { _ = try SafetensorsFile.mapped(path: path) }?.code == .unreadable)
         #expect(
             loadingError { _ = try SafetensorsFile.mapped(path: "\(path)/no") }?.code == .notFound)
+        #expect(mkfifo("\(path)/fifo", 0o600) == 0)
+        #expect(
+            loadingError { _ = try SafetensorsFile.mapped(path: "\(path)/fifo") }?.code
+                == .unreadable)
         try folder.write("empty.safetensors", "")
         #expect(
             loadingError { _ = try SafetensorsFile.mapped(path: "\(path)/empty.safetensors") }?.code

@@ -145,7 +145,7 @@ package struct Sampler: Sendable, Equatable, Codable {
         }
     }
 
-    /// Steps 2 to 4.
+    /// Steps 2 to 4. Tokens are checked here, as a sampler may have been decoded from elsewhere.
     private func adjust(_ logits: inout [Float]) {
         if excludesStops {
             for token in parameters.endTokens + parameters.stopTokens
@@ -153,15 +153,18 @@ package struct Sampler: Sendable, Equatable, Codable {
                 logits[Int(token)] = -.infinity
             }
         }
-        for (token, bias) in parameters.logitBias { logits[Int(token)] += bias }
+        for (token, bias) in parameters.logitBias where logits.indices.contains(Int(token)) {
+            logits[Int(token)] += bias
+        }
         let repetition = parameters.repetitionPenalty
         if repetition != 1 {
-            for token in promptTokens.union(outputCounts.keys) {
+            for token in promptTokens.union(outputCounts.keys)
+            where logits.indices.contains(Int(token)) {
                 let value = logits[Int(token)]
                 logits[Int(token)] = value > 0 ? value / repetition : value * repetition
             }
         }
-        for (token, count) in outputCounts {
+        for (token, count) in outputCounts where logits.indices.contains(Int(token)) {
             logits[Int(token)] -= parameters.frequencyPenalty * Float(count)
             logits[Int(token)] -= parameters.presencePenalty
         }
@@ -186,7 +189,7 @@ package struct Sampler: Sendable, Equatable, Codable {
         }
         var top: [TokenScore] = []
         if count > 0 {
-            for depth in [8, 32, Float.infinity] {
+            for depth in [3, 6, 12, 32, Float.infinity] {
                 let threshold = max(peak.value - depth, -.greatestFiniteMagnitude)
                 scratch.candidates.gather(logits, atLeast: threshold)
                 if scratch.candidates.kept.count >= count { break }

@@ -5,7 +5,7 @@
 /// The result does not depend on how the text is cut: the string that is complete first ends it, and
 /// of several that are complete at the same place the longest. Strings are compared as UTF-8, byte
 /// for byte. Pieces are whole strings, so that neither they nor what is held back split a character.
-package struct StopMatcher: Sendable, Equatable, Codable {
+package struct StopMatcher: Sendable, Equatable {
     /// What can be shown after a piece.
     package struct Output: Sendable, Equatable {
         package var text: String
@@ -18,7 +18,7 @@ package struct StopMatcher: Sendable, Equatable, Codable {
     package static let maximumStopBytes = 1024
 
     /// One stop string and how far it has been matched.
-    private struct Pattern: Sendable, Equatable, Codable {
+    private struct Pattern: Sendable, Equatable {
         let bytes: [UInt8]
         /// For each matched length, how much is still matched when the next byte does not fit
         /// (Knuth, Morris and Pratt, "Fast pattern matching in strings", 1977).
@@ -118,5 +118,36 @@ package struct StopMatcher: Sendable, Equatable, Codable {
         let text = String(decoding: pending.prefix(count), as: UTF8.self)
         pending.removeFirst(count)
         return text
+    }
+}
+
+extension StopMatcher: Codable {
+    private enum CodingKeys: CodingKey {
+        case stops, includesStop, pending, stop
+    }
+
+    /// Checks the strings as at first, and finds again how far each was matched.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        try self.init(
+            container.decode([String].self, forKey: .stops),
+            includesStop: container.decode(Bool.self, forKey: .includesStop))
+        let held = try container.decode(String.self, forKey: .pending)
+        let shown = feed(held)
+        guard shown == Output(text: "", stop: nil) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .pending, in: container,
+                debugDescription: "the text held back does not begin a stop string")
+        }
+        stop = try container.decodeIfPresent(String.self, forKey: .stop)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        let stops = patterns.map { String(decoding: $0.bytes, as: UTF8.self) }
+        try container.encode(stops, forKey: .stops)
+        try container.encode(includesStop, forKey: .includesStop)
+        try container.encode(String(decoding: pending, as: UTF8.self), forKey: .pending)
+        try container.encodeIfPresent(stop, forKey: .stop)
     }
 }

@@ -10,7 +10,8 @@ struct OpenedFile: ~Copyable {
 
     init(path: String) throws(ModelLoadingError) {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Not blocking matters for a FIFO alone, whose open would wait for a writer.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let reason = errno
             let code: ModelLoadingError.Code = reason == ENOENT ? .notFound : .unreadable
@@ -22,7 +23,7 @@ struct OpenedFile: ~Copyable {
             close(descriptor)
             throw ModelLoadingError(.unreadable, Self.describe(reason), path: path)
         }
-        // A FIFO or a device would block or never end.
+        // A FIFO or a device may have no end.
         guard status.st_mode & S_IFMT == S_IFREG, let size = Int(exactly: status.st_size) else {
             close(descriptor)
             throw ModelLoadingError(.unreadable, "is not a regular file", path: path)

@@ -213,6 +213,19 @@ struct SamplerTests {
         }
     }
 
+    @Test func tokensOutsideTheVocabularyAreNotTrustedToBeAbsent() throws {
+        var sampler = try Sampler.make(3, prompt: [-1, 7]) {
+            $0.repetitionPenalty = 2
+            $0.frequencyPenalty = 1
+            $0.endTokens = [99, -4]
+            $0.minTokens = 5
+            $0.temperature = 0
+        }
+        sampler.record(99)
+        sampler.record(-1)
+        #expect(try sampler.sample([1, 2, 0]).token == 1)
+    }
+
     @Test func choicesAndSeedsDiffer() throws {
         let logits = [Float](repeating: 0, count: 50)
         func tokens(seed: UInt64, choice: Int) throws -> [Int] {

@@ -124,6 +124,13 @@ struct StopMatcherTests {
         var matcher = try StopMatcher(["STOP"])
         #expect(matcher.feed("go ST").text == "go ")
         var moved = try JSONDecoder().decode(StopMatcher.self, from: JSONEncoder().encode(matcher))
+        #expect(moved == matcher)
         #expect(moved.feed("OP!").stop == "STOP")
+        let ended = try JSONDecoder().decode(StopMatcher.self, from: JSONEncoder().encode(moved))
+        #expect(ended.stop == "STOP")
+        let forged = #"{"stops": ["STOP"], "includesStop": false, "pending": "x"}"#
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode(StopMatcher.self, from: Data(forged.utf8))
+        }
     }
 }
