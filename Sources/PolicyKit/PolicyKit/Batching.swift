@@ -54,10 +54,13 @@ public struct BatchingContext: Sendable {
     public var currentMode: BatchMode
 
     /// Adapters that the fairness policy wants served before any other, the most urgent first.
+    ///
+    /// A policy may weigh this against the cost of a switch, but a request of such an adapter that
+    /// also stands first in order must come to its end, however many others come.
     public var mustServe: [AdapterID]
 
     /// Adapters that the fairness policy forbids to be merged on, as they cannot afford to displace
-    /// others.
+    /// others; the mode of a plan may not name one.
     public var notMergeable: Set<AdapterID>
 
     public init(now: Instant, limits: BatchLimits) {

@@ -22,10 +22,11 @@ public struct FairnessArrangement: Sendable, Equatable {
     /// It comes filled with arrival order, so a policy that has nothing to say leaves it.
     public var order: [Int]
 
-    /// Adapters to be served before any other, the most urgent first.
+    /// Adapters of the requests shown that are to be served before any other, the most urgent
+    /// first; none twice.
     public var mustServe: [AdapterID]
 
-    /// Adapters that may not be merged on.
+    /// Adapters of the requests shown that may not be merged on.
     public var notMergeable: Set<AdapterID>
 
     public init(order: [Int]) {

@@ -23,8 +23,8 @@ public struct PolicyConformance: Sendable {
         self.rounds = rounds
     }
 
-    /// The violations of a policy type, made with `values` and the defaults of the other parameters;
-    /// empty where it conforms.
+    /// The violations of a policy type, made with `values` and the defaults of the other
+    /// parameters; empty where it conforms.
     public func violations(
         of type: any Policy.Type, values: [String: ParameterValue] = [:]
     ) -> [Violation] {

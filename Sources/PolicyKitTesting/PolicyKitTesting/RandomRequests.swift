@@ -71,9 +71,10 @@ extension SeededGenerator {
 extension RequestSnapshot {
     /// The facts on one line.
     var text: String {
-        "  request \(id.rawValue): adapter \(adapter.rawValue)\(isAdapterResident ? "" : " (absent)")"
-            + ", \(phase), prompt \(promptTokens), computed \(computedTokens), generated "
-            + "\(generatedTokens) of at most \(maximumTokens)"
+        "  request \(id.rawValue): adapter \(adapter.rawValue)"
+            + "\(isAdapterResident ? "" : " (absent)"), \(phase), prompt \(promptTokens), "
+            + "computed \(computedTokens), generated \(generatedTokens) of at most "
+            + "\(maximumTokens)"
     }
 }
 

@@ -103,7 +103,7 @@ struct SmallReplica {
         return true
     }
 
-    /// Moves the clock to when the next adapter is ready or `arrival`; false where there is neither.
+    /// Moves the clock to when the next adapter is ready, or to `arrival`; false without either.
     mutating func wait(until arrival: Instant?) -> Bool {
         let ready = residentFrom.values.filter { $0 > now }.min()
         guard let next = [ready, arrival].compactMap({ $0 }).min() else { return false }

@@ -54,8 +54,8 @@ struct Workload {
         listing(
             [limits.text]
                 + jobs.map { job in
-                    "  at \(job.arrival.nanoseconds / 1_000) us request \(job.id.rawValue): adapter "
-                        + "\(job.adapter.rawValue), prompt \(job.promptTokens), gives "
+                    "  at \(job.arrival.nanoseconds / 1_000) us request \(job.id.rawValue): "
+                        + "adapter \(job.adapter.rawValue), prompt \(job.promptTokens), gives "
                         + "\(job.outputTokens) of at most \(job.maximumTokens)"
                 })
     }

@@ -68,8 +68,8 @@ final class ShortestFirstBatching: BatchingPolicy {
 
 /// Where a request stands: the urgent first, then those that have begun, then by their work.
 ///
-/// What has begun goes first because it holds KV pages: a short request that took the last page from
-/// it would be preempted for it, and begin again, for ever.
+/// What has begun goes first because it holds KV pages: a short request that took the last page
+/// from it would be preempted for it, and begin again, for ever.
 private struct Turn: Comparable {
     let urgency: Int
     let isWaiting: Bool
