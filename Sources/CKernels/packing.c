@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <math.h>
+#include <string.h>
+
+#include "CKernels.h"
+
+static float half_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    uint32_t exponent = half >> 10 & 0x1F, fraction = half & 0x3FF, bits;
+    if (exponent == 0) {
+        float magnitude = (float)fraction * 0x1p-24f;
+        return sign ? -magnitude : magnitude;
+    }
+    bits = sign | (exponent == 0x1F ? 0x7F800000u : (exponent + 112) << 23) | fraction << 13;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// Nearest even; a NaN stays one.
+static uint16_t float_to_brain(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (value != value) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+static float brain_to_float(uint16_t brain) {
+    uint32_t bits = (uint32_t)brain << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float element(const void *source, KernelType type, size_t index) {
+    switch (type) {
+    case KERNEL_F32: return ((const float *)source)[index];
+    case KERNEL_BF16: return brain_to_float(((const uint16_t *)source)[index]);
+    case KERNEL_F16: return half_to_float(((const uint16_t *)source)[index]);
+    }
+    return 0;
+}
+
+// bf16 to bf16 must not pass through the rounding, which would quieten NaNs.
+static uint16_t brain_element(const void *source, KernelType type, size_t index) {
+    return type == KERNEL_BF16 ? ((const uint16_t *)source)[index]
+                               : float_to_brain(element(source, type, index));
+}
+
+static void pack_panel(const void *source, KernelType from, size_t columns, size_t k,
+                       size_t first, KernelType to, void *target) {
+    size_t pairs = (k + 1) / 2;
+    size_t bytes = pairs * 2 * KERNEL_PANEL_WIDTH * (to == KERNEL_BF16 ? 2 : 4);
+    if (columns < KERNEL_PANEL_WIDTH || k % 2 != 0) memset(target, 0, bytes);
+    for (size_t column = 0; column < columns; column++) {
+        size_t row = (first + column) * k;
+        for (size_t i = 0; i < k; i++) {
+            if (to == KERNEL_BF16) {
+                size_t at = (i / 2 * KERNEL_PANEL_WIDTH + column) * 2 + i % 2;
+                ((uint16_t *)target)[at] = brain_element(source, from, row + i);
+            } else {
+                ((float *)target)[i * KERNEL_PANEL_WIDTH + column] =
+                    element(source, from, row + i);
+            }
+        }
+    }
+}
+
+void kernel_pack(const void *source, KernelType from, size_t n, size_t k, size_t first_panel,
+                 size_t panels, KernelType to, void *target) {
+    size_t bytes = (k + 1) / 2 * 2 * KERNEL_PANEL_WIDTH * (to == KERNEL_BF16 ? 2 : 4);
+    for (size_t p = 0; p < panels; p++) {
+        size_t first = (first_panel + p) * KERNEL_PANEL_WIDTH;
+        size_t columns = n - first < KERNEL_PANEL_WIDTH ? n - first : KERNEL_PANEL_WIDTH;
+        pack_panel(source, from, columns, k, first, to, (char *)target + p * bytes);
+    }
+}
+
+void kernel_unpack_row(const void *packed, KernelType type, size_t k, size_t index, float *out) {
+    size_t pairs = (k + 1) / 2, column = index % KERNEL_PANEL_WIDTH;
+    size_t panel = index / KERNEL_PANEL_WIDTH * pairs * 2 * KERNEL_PANEL_WIDTH;
+    for (size_t i = 0; i < k; i++) {
+        out[i] = type == KERNEL_BF16
+                     ? brain_to_float(((const uint16_t *)packed)[panel +
+                           (i / 2 * KERNEL_PANEL_WIDTH + column) * 2 + i % 2])
+                     : ((const float *)packed)[panel + i * KERNEL_PANEL_WIDTH + column];
+    }
+}
+
+void kernel_pack_shrink_row(const void *source, KernelType from, size_t k, size_t depth,
+                            KernelType to, void *target) {
+    memset(target, 0, depth * (to == KERNEL_BF16 ? 2 : 4));
+    for (size_t i = 0; i < k; i++) {
+        if (to == KERNEL_BF16) {
+            size_t at = i / 32 * 32 + i % 16 * 2 + i % 32 / 16;
+            ((uint16_t *)target)[at] = brain_element(source, from, i);
+        } else {
+            ((float *)target)[i] = element(source, from, i);
+        }
+    }
+}
+
+void kernel_unpack_shrink_row(const void *packed, KernelType type, size_t k, float scale,
+                              float *out, size_t stride) {
+    for (size_t i = 0; i < k; i++) {
+        size_t at = i / 32 * 32 + i % 16 * 2 + i % 32 / 16;
+        out[i * stride] = scale * (type == KERNEL_BF16
+                                       ? brain_to_float(((const uint16_t *)packed)[at])
+                                       : ((const float *)packed)[i]);
+    }
+}
+
+void kernel_convert(const void *source, KernelType from, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) out[i] = element(source, from, i);
+}
+
+void kernel_copy(const void *source, KernelType from, size_t n, KernelType to, void *target) {
+    if (to == KERNEL_F32) {
+        kernel_convert(source, from, n, target);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) ((uint16_t *)target)[i] = brain_element(source, from, i);
+}
+
+void kernel_angles(size_t position, const float *frequencies, size_t half, float *out) {
+    for (size_t i = 0; i < half; i++) {
+        float angle = (float)position * frequencies[i];
+        out[i] = cosf(angle);
+        out[half + i] = sinf(angle);
+    }
+}

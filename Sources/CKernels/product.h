@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows of activations times a packed matrix. Included by body.h.
+//
+// This does not call a BLAS: its kernels differ with the number of rows, so a row's result would
+// depend on the rows beside it, and at few rows they reach half of the memory's speed.
+
+// A panel's slice of inputs that all rows pass by: it stays in the first cache.
+#define SLICE_BYTES (32 * 1024)
+// How far ahead of its use a weight is fetched when each is used once.
+#define PREFETCH_BYTES 4096
+
+typedef struct {
+    const char *weights;
+    const float *x;
+    size_t x_stride;
+    float *y;
+    size_t y_stride;
+    size_t pairs;
+    bool accumulate;
+    // What to fetch meanwhile, and how far to advance for each pair of inputs.
+    const char *ahead;
+    size_t ahead_step;
+} Tile;
+
+// Bytes of one pair of inputs in a panel.
+INLINE size_t pair_bytes(KernelType type) {
+    return type == KERNEL_BF16 ? KERNEL_PANEL_WIDTH * 4 : KERNEL_PANEL_WIDTH * 8;
+}
+
+// One tile: ROWS rows by LANES * 16 columns; all sums stay in registers.
+#define LANES KERNEL_TILE_LANES
+INLINE void tile(const Tile *t, const int ROWS, const KernelType type) {
+    vf sums[KERNEL_TILE_ROWS][LANES];
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int l = 0; l < LANES; l++) {
+        sums[r][l] = t->accumulate ? load(t->y + r * t->y_stride + 16 * l) : splat(0);
+    }
+    const char *w = t->weights;
+    const char *ahead = t->ahead;
+    const size_t stride = t->x_stride;
+    // Every third row: the two between are reached by the addressing modes.
+    const float *x[(KERNEL_TILE_ROWS + 2) / 3];
+    UNROLL for (int i = 0; i <= (ROWS - 1) / 3; i++) x[i] = t->x + 3 * i * stride;
+    for (size_t pair = 0; pair < t->pairs; pair++) {
+        __builtin_prefetch(ahead, 0, 2);
+        if (t->ahead_step > 64) __builtin_prefetch(ahead + 64, 0, 2);
+        ahead += t->ahead_step;
+        vf even[LANES], odd[LANES];
+        UNROLL for (int l = 0; l < LANES; l++) {
+            if (type == KERNEL_BF16) {
+                vu words = load_words(w + 64 * l);
+                even[l] = low_half(words);
+                odd[l] = high_half(words);
+            } else {
+                even[l] = load((const float *)w + 16 * l);
+                odd[l] = load((const float *)w + KERNEL_PANEL_WIDTH + 16 * l);
+            }
+        }
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            vf value = splat(x[r / 3][r % 3 * stride]);
+            UNROLL for (int l = 0; l < LANES; l++) sums[r][l] = madd(even[l], value, sums[r][l]);
+            KERNEL_KEEP(sums[r]);
+        }
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            vf value = splat(x[r / 3][r % 3 * stride + 1]);
+            UNROLL for (int l = 0; l < LANES; l++) sums[r][l] = madd(odd[l], value, sums[r][l]);
+            KERNEL_KEEP(sums[r]);
+        }
+        w += pair_bytes(type);
+        UNROLL for (int i = 0; i <= (ROWS - 1) / 3; i++) x[i] += 2;
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int l = 0; l < LANES; l++) {
+        store(t->y + r * t->y_stride + 16 * l, sums[r][l]);
+    }
+}
+
+#define TILE_FUNCTIONS(ROWS)                                                              \
+    static void tile_bf16_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_BF16); }           \
+    static void tile_f32_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_F32); }
+#define TILE_ENTRY(ROWS) {tile_f32_##ROWS, tile_bf16_##ROWS}
+
+typedef void (*TileFunction)(const Tile *);
+
+TILE_FUNCTIONS(1)
+TILE_FUNCTIONS(2)
+#if KERNEL_TILE_ROWS > 2
+TILE_FUNCTIONS(3)
+TILE_FUNCTIONS(4)
+#endif
+#if KERNEL_TILE_ROWS > 4
+TILE_FUNCTIONS(5)
+TILE_FUNCTIONS(6)
+TILE_FUNCTIONS(7)
+TILE_FUNCTIONS(8)
+TILE_FUNCTIONS(9)
+TILE_FUNCTIONS(10)
+TILE_FUNCTIONS(11)
+TILE_FUNCTIONS(12)
+#endif
+
+static const TileFunction tile_functions[KERNEL_TILE_ROWS][2] = {
+    TILE_ENTRY(1), TILE_ENTRY(2),
+#if KERNEL_TILE_ROWS > 2
+    TILE_ENTRY(3), TILE_ENTRY(4),
+#endif
+#if KERNEL_TILE_ROWS > 4
+    TILE_ENTRY(5), TILE_ENTRY(6), TILE_ENTRY(7), TILE_ENTRY(8),
+    TILE_ENTRY(9), TILE_ENTRY(10), TILE_ENTRY(11), TILE_ENTRY(12),
+#endif
+};
+
+// One panel by the rows of one tile.
+INLINE void tile_panel(Tile t, size_t rows, KernelType type) {
+    TileFunction function = tile_functions[rows - 1][type];
+    for (int column = 0; column < KERNEL_PANEL_WIDTH; column += 16 * LANES) {
+        function(&t);
+        t.weights += 16 * LANES * (type == KERNEL_BF16 ? 4 : sizeof(float));
+        t.y += 16 * LANES;
+        t.ahead_step = 0;
+    }
+}
+
+// One panel at the inputs [start, end), all rows.
+static void product_slice(const KernelProduct *g, size_t panel, size_t start, size_t end,
+                          size_t tiles) {
+    size_t base = g->rows / tiles, larger_tiles = g->rows % tiles;
+    size_t slice_bytes = (end - start) / 2 * pair_bytes(g->type);
+    Tile t = {
+        .weights = (const char *)g->weights + panel * g->panel_bytes +
+                   start / 2 * pair_bytes(g->type),
+        .x = g->x + start,
+        .x_stride = g->x_stride,
+        .y = g->y + panel * g->y_panel_stride,
+        .y_stride = g->y_stride,
+        .pairs = (end - start) / 2,
+        .accumulate = g->accumulate || start > 0,
+    };
+    for (size_t index = 0; index < tiles; index++) {
+        size_t rows = base + (index < larger_tiles ? 1 : 0);
+        if (tiles == 1) {
+            t.ahead = t.weights + PREFETCH_BYTES;
+            t.ahead_step = pair_bytes(g->type);
+        } else {
+            // While one slice is used `tiles` times, the next arrives.
+            t.ahead = t.weights + slice_bytes + index * slice_bytes / tiles;
+            t.ahead_step = pair_bytes(g->type) / tiles;
+        }
+        tile_panel(t, rows, g->type);
+        t.x += rows * g->x_stride;
+        t.y += rows * g->y_stride;
+    }
+}
+
+static void product(const KernelProduct *g) {
+    if (g->rows == 0) return;
+    size_t tiles = (g->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
+    size_t depth = tiles == 1 ? g->depth : SLICE_BYTES / pair_bytes(g->type) * 2;
+    for (size_t panel = 0; panel < g->panels; panel++) {
+        size_t start = 0;
+        do {
+            size_t end = start + depth < g->depth ? start + depth : g->depth;
+            product_slice(g, panel, start, end, tiles);
+            start = end;
+        } while (start < g->depth);
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens to each row between the products. Included by body.h.
+
+static void norm(const float *x, size_t x_stride, const float *weight, float epsilon, size_t n,
+                 size_t rows, float *out, size_t out_stride) {
+    for (size_t row = 0; row < rows; row++, x += x_stride, out += out_stride) {
+        vf even = splat(0), odd = splat(0);
+        for (size_t i = 0; i < n; i += 32) {
+            vf a = load(x + i), b = load(x + i + 16);
+            even = madd(a, a, even);
+            odd = madd(b, b, odd);
+        }
+        float mean = sum_lanes(even + odd) / (float)n;
+        vf factor = splat(1.0f / sqrtf(mean + epsilon));
+        for (size_t i = 0; i < n; i += 16) {
+            store(out + i, load(weight + i) * (load(x + i) * factor));
+        }
+    }
+}
+
+static void swiglu(const float *gate, const float *up, size_t stride, size_t n, size_t rows,
+                   float *out, size_t out_stride) {
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < n; i += 16) {
+            vf g = load(gate + row * stride + i);
+            vf silu = g / (splat(1.0f) + exponential(-g));
+            store(out + row * out_stride + i, silu * load(up + row * stride + i));
+        }
+    }
+}
+
+static void add(const float *x, size_t x_stride, size_t n, size_t rows, float *y,
+                size_t y_stride) {
+    for (size_t row = 0; row < rows; row++, x += x_stride, y += y_stride) {
+        for (size_t i = 0; i < n; i += 16) store(y + i, load(y + i) + load(x + i));
+    }
+}
+
+static void add_bias(const float *bias, size_t n, size_t rows, float *y, size_t y_stride) {
+    add(bias, 0, n, rows, y, y_stride);
+}
+
+// The norm over one head, whose size need not be a multiple of the vector.
+static void norm_head(float *head, const float *weight, float epsilon, size_t n) {
+    vf sums = splat(0);
+    for (size_t i = 0; i < n; i += 16) {
+        size_t count = n - i < 16 ? n - i : 16;
+        vf values = splat(0);
+        memcpy(&values, head + i, count * sizeof(float));
+        sums = madd(values, values, sums);
+    }
+    float factor = 1.0f / sqrtf(sum_lanes(sums) / (float)n + epsilon);
+    for (size_t i = 0; i < n; i++) head[i] = weight[i] * (head[i] * factor);
+}
+
+// Element i turns together with element i + half.
+static void rotate(float *head, const float *angles, size_t half) {
+    const float *cosines = angles, *sines = angles + half;
+    size_t i = 0;
+    for (; i + 16 <= half; i += 16) {
+        vf a = load(head + i), b = load(head + half + i);
+        vf c = load(cosines + i), s = load(sines + i);
+        store(head + i, a * c - b * s);
+        store(head + half + i, b * c + a * s);
+    }
+    for (; i < half; i++) {
+        float a = head[i], b = head[half + i];
+        head[i] = a * cosines[i] - b * sines[i];
+        head[half + i] = b * cosines[i] + a * sines[i];
+    }
+}
+
+static void rope(const KernelRope *r) {
+    size_t half = r->head_size / 2;
+    for (size_t h = 0; h < r->heads; h++) {
+        float *head = r->row + h * r->head_size;
+        if (r->query_norm) norm_head(head, r->query_norm, r->epsilon, r->head_size);
+        rotate(head, r->angles, half);
+    }
+    const KernelCache *c = &r->cache;
+    for (size_t h = 0; h < r->kv_heads; h++) {
+        float *head = r->row + r->key_column + h * r->head_size;
+        if (r->key_norm) norm_head(head, r->key_norm, r->epsilon, r->head_size);
+        rotate(head, r->angles, half);
+        float *keys = c->keys + (size_t)r->page * c->key_page_stride + h * c->key_head_stride;
+        for (size_t i = 0; i < r->head_size; i++) keys[i * KERNEL_PAGE_TOKENS + r->slot] = head[i];
+        float *values =
+            c->values + (size_t)r->page * c->value_page_stride + h * c->value_head_stride;
+        memcpy(values + r->slot * c->value_stride, r->row + r->value_column + h * r->head_size,
+               r->head_size * sizeof(float));
+    }
+}
+
+static void exponentials(const float *x, size_t n, float *out) {
+    for (size_t i = 0; i < n; i += 16) {
+        size_t count = n - i < 16 ? n - i : 16;
+        vf values = splat(0);
+        memcpy(&values, x + i, count * sizeof(float));
+        values = exponential(values);
+        memcpy(out + i, &values, count * sizeof(float));
+    }
+}
+
+// The value rounded to bf16, nearest even, in the high half of each word.
+INLINE vu rounded(vf v) {
+    vu bits = (vu)v;
+    vu even = (bits >> 16) & 1u;
+    vu up = (bits + 0x7FFFu + even) & 0xFFFF0000u;
+    vu quiet = (bits | 0x00400000u) & 0xFFFF0000u;
+    vi number = v == v;
+    vu mask = (vu)number;
+    return (up & mask) | (quiet & ~mask);
+}
+
+// delta is [2 * pairs][32].
+static void merge(const void *source, const float *delta, KernelType type, size_t pairs,
+                  void *target) {
+    for (size_t pair = 0; pair < pairs; pair++, delta += 2 * KERNEL_PANEL_WIDTH) {
+        for (int column = 0; column < KERNEL_PANEL_WIDTH; column += 16) {
+            vf first = load(delta + column), second = load(delta + KERNEL_PANEL_WIDTH + column);
+            if (type == KERNEL_BF16) {
+                size_t word = pair * KERNEL_PANEL_WIDTH + column;
+                vu words = load_words((const uint32_t *)source + word);
+                vu merged = (rounded(low_half(words) + first) >> 16) |
+                            rounded(high_half(words) + second);
+                memcpy((uint32_t *)target + word, &merged, sizeof merged);
+            } else {
+                const float *from = (const float *)source + pair * 2 * KERNEL_PANEL_WIDTH + column;
+                float *to = (float *)target + pair * 2 * KERNEL_PANEL_WIDTH + column;
+                store(to, load(from) + first);
+                store(to + KERNEL_PANEL_WIDTH, load(from + KERNEL_PANEL_WIDTH) + second);
+            }
+        }
+    }
+}
+
+// 24 chains hide the latency of two units that each need four cycles.
+static double spin(size_t iterations, float *result) {
+    vf sums[KERNEL_SPIN_CHAINS];
+    UNROLL for (int i = 0; i < KERNEL_SPIN_CHAINS; i++) sums[i] = splat((float)i);
+    vf a = splat(0.999f), b = splat(0.001f);
+    for (size_t n = 0; n < iterations; n++) {
+        UNROLL for (int i = 0; i < KERNEL_SPIN_CHAINS; i++) sums[i] = madd(sums[i], a, b);
+        // Keeps the loop from being folded.
+        __asm__ volatile("" : : : "memory");
+    }
+    vf total = sums[0];
+    UNROLL for (int i = 1; i < KERNEL_SPIN_CHAINS; i++) total += sums[i];
+    *result = sum_lanes(total);
+    return 2.0 * 16 * KERNEL_SPIN_CHAINS * (double)iterations;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import ModelLoading
+
+/// Runs forward passes for one replica: owns its keys and values, its scratch and its threads.
+///
+/// Belongs to one thread, the replica's compute thread. What it computes for a row in unmerged
+/// mode does not depend, bit for bit, on the other rows of the step, on how the prompt was cut
+/// into chunks, or on the number of threads.
+package final class Executor {
+    package let model: PackedModel
+    package let configuration: ExecutorConfiguration
+    package let instructionSet: InstructionSet
+    /// The threads, for a merge between two steps.
+    package let team: ThreadTeam
+
+    let kernels: KernelTable
+    let shape: StepShape
+    let cache: KeyValueCache
+    let scratch: StepScratch
+    var splitStates: GrowingScratch
+    var shrunk: GrowingScratch
+    private var validation: StepValidation
+    private var outputs: [LogitsBuffer] = []
+
+    /// Allocates everything that steps within `configuration` need.
+    package init(
+        model: PackedModel, configuration: ExecutorConfiguration
+    ) throws(InferenceError) {
+        try configuration.check(against: model.configuration)
+        self.model = model
+        self.configuration = configuration
+        if let set = configuration.instructionSet {
+            instructionSet = set
+        } else {
+            instructionSet = try InstructionSet.chosen()
+        }
+        kernels = try instructionSet.kernels()
+        shape = StepShape(model.configuration)
+        cache = try KeyValueCache(
+            model: model.configuration, pageCount: configuration.pageCount)
+        scratch = try StepScratch(shape: shape, configuration: configuration)
+        splitStates = GrowingScratch(for: "attention over long contexts")
+        shrunk = GrowingScratch(for: "the activations of adapters")
+        validation = StepValidation(model: model, configuration: configuration)
+        team = try ThreadTeam(members: configuration.threads)
+    }
+
+    /// Bytes of keys and values.
+    package var cacheBytes: Int { cache.byteCount }
+
+    /// Computes all chunks of `step` in one forward pass.
+    ///
+    /// Throws before anything was computed or written. Keys and values of the chunks' tokens are
+    /// in their pages afterwards.
+    package func run(_ step: ExecutorStep) throws(InferenceError) -> StepOutput {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try validation.check(step)
+        let plan = StepPlan(
+            step, shape: shape, kvHeads: model.configuration.kvHeadCount,
+            threads: configuration.threads)
+        try splitStates.reserve(plan.stateCount, shape.stateFloats)
+        try shrunk.reserve(plan.slots * plan.rowCount, plan.stackedRank.roundedUp(to: 32))
+        let wanted = plan.chunks.filter(\.wantsLogits)
+        let logits = try takeLogits(rows: wanted.count)
+        var rows = [Int?](repeating: nil, count: step.chunks.count)
+        for (row, chunk) in wanted.enumerated() { rows[chunk.index] = row }
+
+        var times = StepTimes()
+        if plan.rowCount > 0 {
+            withExtendedLifetime(step) {
+                var pass = ForwardPass(executor: self, step: step, plan: plan)
+                pass.run(logits: logits)
+                times = pass.times
+            }
+        }
+        times.total = clock.now - start
+        return StepOutput(logits: logits, rows: rows, times: times, tokenCount: plan.rowCount)
+    }
+
+    /// A buffer that nobody else refers to any more, or a new one.
+    private func takeLogits(rows: Int) throws(InferenceError) -> LogitsBuffer {
+        for index in outputs.indices where outputs[index].capacity >= rows {
+            if isKnownUniquelyReferenced(&outputs[index]) { return outputs[index] }
+        }
+        let buffer = try LogitsBuffer(
+            rows: max(rows, min(configuration.maximumSequences, 16)),
+            vocabularySize: model.configuration.vocabularySize)
+        // Callers that keep every output do not make the executor keep them as well.
+        if outputs.count >= 4 { outputs.removeFirst() }
+        outputs.append(buffer)
+        return buffer
+    }
+}
+
+/// Scratch whose size depends on the step; grows to the largest seen.
+struct GrowingScratch {
+    private var memory: AlignedMemory?
+    private let purpose: String
+
+    init(for purpose: String) {
+        self.purpose = purpose
+    }
+
+    /// Makes room for `count` times `floats` floats; what was there is lost.
+    mutating func reserve(_ count: Int, _ floats: Int) throws(InferenceError) {
+        var plan = MemoryPlan(for: purpose)
+        _ = try plan.reserve(count, floats, 4)
+        if let memory, memory.byteCount >= plan.byteCount { return }
+        memory = nil
+        memory = try plan.allocate()
+    }
+
+    /// Valid until the next `reserve`.
+    var base: UnsafeMutablePointer<Float> {
+        guard let memory else { preconditionFailure("\(purpose): reserve first") }
+        return memory.base.assumingMemoryBound(to: Float.self)
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+package import ModelLoading
+
+/// The limits of one executor; its memory is sized from them once.
+package struct ExecutorConfiguration: Sendable, Equatable {
+    /// Tokens in one page of keys and values.
+    package static let pageTokens = Int(KERNEL_PAGE_TOKENS)
+
+    /// Pages of keys and values, each `pageTokens` long.
+    package var pageCount: Int
+    /// The most tokens of one step.
+    package var maximumTokens: Int
+    /// The most chunks of one step.
+    package var maximumSequences: Int
+    /// The most positions of one sequence; at most the model's own.
+    package var contextLength: Int
+    /// Threads of a step, with the caller.
+    package var threads: Int
+    package var instructionSet: InstructionSet?
+
+    /// A configuration; without an instruction set the fastest one is used.
+    package init(
+        pageCount: Int, maximumTokens: Int, maximumSequences: Int, contextLength: Int,
+        threads: Int, instructionSet: InstructionSet? = nil
+    ) {
+        self.pageCount = pageCount
+        self.maximumTokens = maximumTokens
+        self.maximumSequences = maximumSequences
+        self.contextLength = contextLength
+        self.threads = threads
+        self.instructionSet = instructionSet
+    }
+
+    /// Pages that a sequence of `tokens` tokens occupies.
+    package static func pages(for tokens: Int) -> Int { tokens.dividedUp(by: pageTokens) }
+
+    /// Bytes of the keys and values of one page, in all layers.
+    package static func pageBytes(of model: ModelConfiguration) -> Int {
+        let values = model.headSize.roundedUp(to: 16)
+        return model.layerCount * model.kvHeadCount * pageTokens * (model.headSize + values) * 4
+    }
+
+    func check(against model: ModelConfiguration) throws(InferenceError) {
+        func require(
+            _ value: Int, _ name: String, in range: ClosedRange<Int>
+        ) throws(InferenceError) {
+            guard range.contains(value) else {
+                throw InferenceError(
+                    .invalidConfiguration,
+                    "\(name) is \(value); it must be \(range.lowerBound) to \(range.upperBound)")
+            }
+        }
+        try require(pageCount, "pageCount", in: 1...Int(Int32.max))
+        try require(maximumTokens, "maximumTokens", in: 1...(1 << 20))
+        try require(maximumSequences, "maximumSequences", in: 1...maximumTokens)
+        try require(contextLength, "contextLength", in: 1...model.contextLength)
+        try require(threads, "threads", in: 1...1024)
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import ModelLoading
+
+/// One linear layer of a group in one layer, with what is added to its product.
+struct LinearPart {
+    let matrix: PackedMatrix
+    let bias: UnsafePointer<Float>?
+    /// First column of its outputs in the group's row.
+    let column: Int
+    /// Its place among the parts of an `AdapterGroup`.
+    let part: Int
+}
+
+/// A block of outputs that one task computes: some panels of one linear layer, some rows.
+struct OutputBlock {
+    let panels: Range<Int>
+    let rows: Range<Int>
+    /// The first row's first column of the block.
+    let y: UnsafeMutablePointer<Float>
+    let stride: Int
+
+    var columns: Int { panels.count * PackedMatrix.panelWidth }
+    var firstColumn: Int { panels.lowerBound * PackedMatrix.panelWidth }
+}
+
+extension ForwardPass {
+    /// How many panels a task takes: as many as stream well and still share out evenly.
+    func panelsPerTask(_ matrix: PackedMatrix, rows: Int) -> Int {
+        let bytes = rows > 48 ? 4 * StepShape.taskBytes : StepShape.taskBytes
+        return min(StepShape.panelBlock, max(1, bytes / matrix.panelBytes))
+    }
+
+    private func part(layer: Int, _ kind: LinearKind, _ index: Int) -> LinearPart {
+        LinearPart(
+            matrix: linears[layer * LinearKind.allCases.count + kind.ordinal],
+            bias: model.layers[layer].biases[kind.ordinal], column: shape.column(of: kind),
+            part: index)
+    }
+
+    private func adapterGroup(layer: Int, _ group: LinearGroup) -> Int {
+        layer * LinearGroup.allCases.count + group.rawValue
+    }
+
+    // MARK: - The four groups
+
+    /// Queries, keys and values of all rows, into `projections`.
+    func projectQueriesKeysValues(layer: Int) {
+        let group = adapterGroup(layer: layer, .queryKeyValue)
+        var tasks: [(part: LinearPart, panels: Range<Int>)] = []
+        for (index, kind) in LinearGroup.queryKeyValue.kinds.enumerated() {
+            let part = part(layer: layer, kind, index)
+            tasks += ranges(part.matrix).map { (part, $0) }
+        }
+        let target = scratch.projections
+        team.parallel(tasks.count) { index, _ in
+            let (part, panels) = tasks[index]
+            forRowBlocks { rows in
+                let block = OutputBlock(
+                    panels: panels, rows: rows,
+                    y: target.row(rows.lowerBound) + part.column
+                        + panels.lowerBound * PackedMatrix.panelWidth,
+                    stride: target.stride)
+                compute(part, block, x: scratch.normed, group: group)
+            }
+        }
+    }
+
+    /// The product of `o` or `down`, added to the residual stream.
+    func projectBack(layer: Int, _ kind: LinearKind, _ x: RowBuffer) {
+        let group = adapterGroup(layer: layer, LinearGroup.of(kind))
+        let part = part(layer: layer, kind, 0)
+        let tasks = ranges(part.matrix)
+        let hidden = scratch.hidden
+        team.parallel(tasks.count) { index, member in
+            let panels = tasks[index]
+            forRowBlocks { rows in
+                let block = OutputBlock(
+                    panels: panels, rows: rows, y: scratch.members[member].block,
+                    stride: panels.count * PackedMatrix.panelWidth)
+                compute(part, block, x: x, group: group)
+                kernels.add(
+                    block.y, block.stride, block.columns, rows.count,
+                    hidden.row(rows.lowerBound) + block.firstColumn, hidden.stride)
+            }
+        }
+    }
+
+    /// silu(gate) * up of all rows, into `activated`.
+    func activate(layer: Int) {
+        let group = adapterGroup(layer: layer, .gateUp)
+        let gate = part(layer: layer, .gate, 0)
+        let up = part(layer: layer, .up, 1)
+        let tasks = ranges(gate.matrix)
+        let target = scratch.activated
+        team.parallel(tasks.count) { index, member in
+            let panels = tasks[index]
+            let stride = panels.count * PackedMatrix.panelWidth
+            forRowBlocks { rows in
+                let base = scratch.members[member].block
+                let first = OutputBlock(panels: panels, rows: rows, y: base, stride: 2 * stride)
+                let second = OutputBlock(
+                    panels: panels, rows: rows, y: base + stride, stride: 2 * stride)
+                compute(gate, first, x: scratch.normed, group: group)
+                compute(up, second, x: scratch.normed, group: group)
+                kernels.swiglu(
+                    first.y, second.y, first.stride, first.columns, rows.count,
+                    target.row(rows.lowerBound) + first.firstColumn, target.stride)
+            }
+        }
+    }
+
+    // MARK: - Blocks
+
+    private func ranges(_ matrix: PackedMatrix) -> [Range<Int>] {
+        let step = panelsPerTask(matrix, rows: rows)
+        return stride(from: 0, to: matrix.panels, by: step).map {
+            $0..<min(matrix.panels, $0 + step)
+        }
+    }
+
+    private func forRowBlocks(_ body: (Range<Int>) -> Void) {
+        var first = 0
+        while first < rows {
+            let end = min(rows, first + StepShape.rowBlock)
+            body(first..<end)
+            first = end
+        }
+    }
+
+    /// Product, then adapters, then bias: the same order for every row.
+    private func compute(_ part: LinearPart, _ block: OutputBlock, x: RowBuffer, group: Int) {
+        var product = part.matrix.product(
+            block.panels, x: x.row(block.rows.lowerBound), xStride: x.stride,
+            rows: block.rows.count, y: block.y, yStride: block.stride)
+        kernels.product(&product)
+        expand(part, block, group: group)
+        if let bias = part.bias {
+            kernels.add_bias(
+                bias + block.firstColumn, block.columns, block.rows.count, block.y, block.stride)
+        }
+    }
+
+    // MARK: - Adapters
+
+    /// The first half of the adapters of `group`: ranks of each row, scaled, into `shrunk`.
+    func shrink(layer: Int, _ group: LinearGroup, _ x: RowBuffer) {
+        let index = adapterGroup(layer: layer, group)
+        guard plan.segments.contains(where: { $0.groups[index].rank > 0 }) else { return }
+        team.parallel(plan.shrinkTasks.count) { task, _ in
+            let task = plan.shrinkTasks[task]
+            let segment = plan.segments[task.segment]
+            let factors = segment.groups[index]
+            // Four ranks at a time share the loads of the activations.
+            let quads = factors.rank.dividedUp(by: 4)
+            let first = quads * task.slice / task.slices * 4
+            let end = min(factors.rank, quads * (task.slice + 1) / task.slices * 4)
+            guard first < end, let a = factors.a, let scales = factors.scales else { return }
+            var shrink = KernelShrink(
+                a: a + first * factors.depth * factors.type.byteCount,
+                type: factors.type.kernelType, depth: factors.depth, rank: end - first,
+                scales: scales + first, factor: segment.factor, x: x.row(task.firstRow),
+                x_stride: x.stride, rows: task.rowCount,
+                h: shrunk.row(segment.slot * rows + task.firstRow) + first,
+                h_stride: shrunk.stride)
+            kernels.shrink(&shrink)
+        }
+    }
+
+    /// The second half of the adapters, added to the rows of a block.
+    private func expand(_ part: LinearPart, _ block: OutputBlock, group: Int) {
+        for segment in plan.segments {
+            let first = max(segment.firstRow, block.rows.lowerBound)
+            let end = min(segment.firstRow + segment.rowCount, block.rows.upperBound)
+            guard first < end else { continue }
+            let factors = segment.groups[group]
+            let own = factors.part(part.part)
+            guard let matrix = own.matrix(type: factors.type) else { continue }
+            var product = matrix.product(
+                block.panels, x: shrunk.row(segment.slot * rows + first) + own.rankOffset,
+                xStride: shrunk.stride, rows: end - first,
+                y: block.y + (first - block.rows.lowerBound) * block.stride,
+                yStride: block.stride)
+            product.accumulate = true
+            kernels.product(&product)
+        }
+    }
+}

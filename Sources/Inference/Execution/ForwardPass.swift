@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import ModelLoading
+
+/// One step under way: the order of the computation. The parts are in the extensions.
+struct ForwardPass {
+    let executor: Executor
+    let model: PackedModel
+    let configuration: ModelConfiguration
+    let kernels: KernelTable
+    let shape: StepShape
+    let scratch: StepScratch
+    let team: ThreadTeam
+    let step: ExecutorStep
+    let plan: StepPlan
+    let linears: [PackedMatrix]
+    let rows: Int
+    let shrunk: RowBuffer
+    var times = StepTimes()
+    private let clock = ContinuousClock()
+
+    init(executor: Executor, step: ExecutorStep, plan: StepPlan) {
+        self.executor = executor
+        self.step = step
+        self.plan = plan
+        model = executor.model
+        configuration = executor.model.configuration
+        kernels = executor.kernels
+        shape = executor.shape
+        scratch = executor.scratch
+        team = executor.team
+        rows = plan.rowCount
+        shrunk = RowBuffer(
+            base: executor.shrunk.base, stride: plan.stackedRank.roundedUp(to: 32))
+        switch step.weights {
+        case .base: linears = executor.model.linears
+        case .merged(let merged): linears = merged.linears
+        }
+    }
+
+    /// Leaves the logits of the wanted rows in `logits`.
+    mutating func run(logits: LogitsBuffer) {
+        embed()
+        for layer in 0..<configuration.layerCount { run(layer: layer) }
+        times.head += elapsed { head(logits) }
+    }
+
+    private mutating func run(layer: Int) {
+        let tensors = model.layers[layer]
+        norm(tensors.inputNorm)
+        times.adapters += elapsed { shrink(layer: layer, .queryKeyValue, scratch.normed) }
+        times.linears += elapsed { projectQueriesKeysValues(layer: layer) }
+        times.attention += elapsed { attend(layer: layer) }
+        times.adapters += elapsed { shrink(layer: layer, .output, scratch.attended) }
+        times.linears += elapsed { projectBack(layer: layer, .o, scratch.attended) }
+        norm(tensors.postAttentionNorm)
+        times.adapters += elapsed { shrink(layer: layer, .gateUp, scratch.normed) }
+        times.linears += elapsed { activate(layer: layer) }
+        times.adapters += elapsed { shrink(layer: layer, .down, scratch.activated) }
+        times.linears += elapsed { projectBack(layer: layer, .down, scratch.activated) }
+    }
+
+    private func elapsed(_ body: () -> Void) -> Duration {
+        let start = clock.now
+        body()
+        return clock.now - start
+    }
+
+    // MARK: - Rows
+
+    /// Calls `body` with ranges that cover `0..<count`; on this thread alone if they are few.
+    func forRows(_ count: Int, _ body: (Range<Int>) -> Void) {
+        let block = 8
+        guard count > block else { return body(0..<count) }
+        team.parallel(count.dividedUp(by: block)) { index, _ in
+            body(index * block..<min(count, (index + 1) * block))
+        }
+    }
+
+    /// Rows of the embedding, page tables, and the angles of all positions.
+    private func embed() {
+        for chunk in plan.chunks {
+            let pages = step.chunks[chunk.index].pages
+            let used = ExecutorConfiguration.pages(for: chunk.position + chunk.rowCount)
+            for slot in 0..<used { scratch.pages[chunk.pagesOffset + slot] = pages[slot] }
+        }
+        forRows(rows) { range in
+            for row in range {
+                embed(token: Int(plan.places[row].token), into: scratch.hidden.row(row))
+                kernel_angles(
+                    plan.places[row].position, model.ropeFrequencies, configuration.headSize / 2,
+                    scratch.angles.row(row))
+            }
+        }
+    }
+
+    private func embed(token: Int, into row: UnsafeMutablePointer<Float>) {
+        let size = configuration.hiddenSize
+        guard let embedding = model.embedding else {
+            let head = model.outputHead
+            kernel_unpack_row(head.weights, head.type.kernelType, size, token, row)
+            return
+        }
+        kernel_convert(
+            embedding + token * size * model.type.byteCount, model.type.kernelType, size, row)
+    }
+
+    /// Normed rows of the residual stream.
+    private func norm(_ weight: UnsafePointer<Float>) {
+        let (hidden, normed) = (scratch.hidden, scratch.normed)
+        forRows(rows) { range in
+            kernels.norm(
+                hidden.row(range.lowerBound), hidden.stride, weight, configuration.normEpsilon,
+                configuration.hiddenSize, range.count, normed.row(range.lowerBound), normed.stride)
+        }
+    }
+
+    /// The last norm and the output head, for the last rows of the chunks that want logits.
+    private func head(_ logits: LogitsBuffer) {
+        let last = plan.chunks.filter(\.wantsLogits).map { $0.firstRow + $0.rowCount - 1 }
+        guard !last.isEmpty else { return }
+        let (hidden, normed) = (scratch.hidden, scratch.normed)
+        for (row, source) in last.enumerated() {
+            kernels.norm(
+                hidden.row(source), hidden.stride, model.finalNorm, configuration.normEpsilon,
+                configuration.hiddenSize, 1, normed.row(row), normed.stride)
+        }
+        let target = RowBuffer(base: logits.base, stride: logits.stride)
+        let head = model.outputHead
+        let block = panelsPerTask(head, rows: last.count)
+        team.parallel(head.panels.dividedUp(by: block)) { index, _ in
+            let panels = index * block..<min(head.panels, (index + 1) * block)
+            var product = head.product(
+                panels, x: normed.base, xStride: normed.stride, rows: last.count,
+                y: target.base + panels.lowerBound * PackedMatrix.panelWidth,
+                yStride: target.stride)
+            kernels.product(&product)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Logits of one step, written by the executor before it hands them out.
+///
+/// The executor uses a buffer again once nobody else refers to it.
+///
+/// Safety of the unchecked conformance: only the executor writes, and only while it holds the
+/// sole reference.
+package final class LogitsBuffer: @unchecked Sendable {
+    package let vocabularySize: Int
+    /// Rows there is room for.
+    let capacity: Int
+    /// Floats from one row to the next.
+    let stride: Int
+    private let memory: AlignedMemory
+
+    init(rows: Int, vocabularySize: Int) throws(InferenceError) {
+        capacity = max(rows, 1)
+        self.vocabularySize = vocabularySize
+        stride = vocabularySize.roundedUp(to: PackedMatrix.panelWidth)
+        var plan = MemoryPlan(for: "logits")
+        _ = try plan.reserve(capacity, stride, 4)
+        memory = try plan.allocate()
+    }
+
+    var base: UnsafeMutablePointer<Float> {
+        memory.base.assumingMemoryBound(to: Float.self)
+    }
+
+    /// Calls `body` with the `vocabularySize` logits of a row, valid only during the call.
+    package func withRow<R>(
+        _ row: Int, _ body: (UnsafeBufferPointer<Float>) throws -> R
+    ) rethrows -> R {
+        precondition((0..<capacity).contains(row), "row \(row) of \(capacity)")
+        return try withExtendedLifetime(memory) {
+            try body(UnsafeBufferPointer(start: base + row * stride, count: vocabularySize))
+        }
+    }
+}
+
+/// Wall-clock time of a step and of its parts.
+package struct StepTimes: Sendable, Equatable {
+    package var total: Duration = .zero
+    /// Products with the weights, including the second half of the adapters.
+    package var linears: Duration = .zero
+    /// The first half of the adapters.
+    package var adapters: Duration = .zero
+    package var attention: Duration = .zero
+    /// The output head.
+    package var head: Duration = .zero
+}
+
+/// What a step computed.
+package struct StepOutput: Sendable {
+    package let logits: LogitsBuffer
+    /// For each chunk of the step, the row of its logits; nil where none were wanted.
+    package let rows: [Int?]
+    package let times: StepTimes
+    /// Tokens of all chunks.
+    package let tokenCount: Int
+}

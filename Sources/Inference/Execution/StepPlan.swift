@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+
+/// Rows of a step that one adapter acts on in one place of their lists of adapters.
+///
+/// Plain pointers on purpose: threads would contend for reference counts. The step keeps the
+/// adapter alive.
+struct AdapterSegment {
+    let slot: Int
+    let firstRow: Int
+    var rowCount: Int
+    let groups: UnsafeMutablePointer<AdapterGroup>
+    let factor: Float
+}
+
+/// A piece of the first half of an adapter: some rows, some of the ranks.
+struct ShrinkTask {
+    let segment: Int
+    let firstRow: Int
+    let rowCount: Int
+    let slice: Int
+    let slices: Int
+}
+
+/// Consecutive rows of one chunk that attend with one key and value head.
+struct AttentionTask {
+    var firstRow: Int
+    var rowCount: Int
+    /// Position of the first row in its sequence.
+    var position: Int
+    var pagesOffset: Int
+    var head: Int
+    /// Tokens to attend to: all, or one segment.
+    var firstToken: Int
+    var endToken: Int
+    /// Where its state goes when several tasks share the context; nil otherwise.
+    var stateIndex: Int?
+    /// For the task that joins: how many states follow `stateIndex`.
+    var segmentCount = 1
+}
+
+/// How the rows of a step are laid out and shared out, decided before any arithmetic.
+///
+/// Nothing here changes the numbers: each row's operations are the same in any plan.
+struct StepPlan {
+    struct Chunk {
+        let index: Int
+        let firstRow: Int
+        let rowCount: Int
+        let position: Int
+        let pagesOffset: Int
+        let wantsLogits: Bool
+    }
+
+    /// Where one row stands in its sequence.
+    struct Place {
+        let token: Int32
+        let position: Int
+        let pagesOffset: Int
+    }
+
+    private(set) var places: [Place] = []
+    private(set) var chunks: [Chunk] = []
+    /// By adapter list first, so that rows of one adapter lie together.
+    private(set) var segments: [AdapterSegment] = []
+    /// The longest list of adapters of a chunk.
+    private(set) var slots = 0
+    /// The most stacked ranks of any adapter of the step.
+    private(set) var stackedRank = 0
+    private(set) var shrinkTasks: [ShrinkTask] = []
+    private(set) var attentionTasks: [AttentionTask] = []
+    private(set) var joinTasks: [AttentionTask] = []
+    /// States that tasks which share a context need.
+    private(set) var stateCount = 0
+
+    var rowCount: Int { places.count }
+
+    private let shape: StepShape
+    private let threads: Int
+
+    /// `step` has been validated.
+    init(_ step: ExecutorStep, shape: StepShape, kvHeads: Int, threads: Int) {
+        self.shape = shape
+        self.threads = threads
+        let order = AdapterOrder(step.chunks)
+        var pagesOffset = 0
+        for index in order.indices {
+            let chunk = step.chunks[index]
+            chunks.append(
+                Chunk(
+                    index: index, firstRow: rowCount, rowCount: chunk.tokens.count,
+                    position: chunk.position, pagesOffset: pagesOffset,
+                    wantsLogits: chunk.wantsLogits))
+            for (offset, token) in chunk.tokens.enumerated() {
+                places.append(
+                    Place(
+                        token: token, position: chunk.position + offset,
+                        pagesOffset: pagesOffset))
+            }
+            pagesOffset += ExecutorConfiguration.pages(
+                for: chunk.position + chunk.tokens.count)
+        }
+        planAdapters(step, order)
+        planShrinking()
+        planAttention(kvHeads: kvHeads)
+    }
+
+    private mutating func planAdapters(_ step: ExecutorStep, _ order: AdapterOrder) {
+        slots = step.chunks.map(\.adapters.count).max() ?? 0
+        for slot in 0..<slots {
+            var previous: Int?
+            for chunk in chunks {
+                let keys = order.keys[chunk.index]
+                guard slot < keys.count else {
+                    previous = nil
+                    continue
+                }
+                let use = step.chunks[chunk.index].adapters[slot]
+                stackedRank = max(stackedRank, use.adapter.maximumStackedRank)
+                if keys[slot] == previous {
+                    segments[segments.count - 1].rowCount += chunk.rowCount
+                } else {
+                    segments.append(
+                        AdapterSegment(
+                            slot: slot, firstRow: chunk.firstRow, rowCount: chunk.rowCount,
+                            groups: use.adapter.groups, factor: use.factor))
+                }
+                previous = keys[slot]
+            }
+        }
+    }
+
+    private mutating func planShrinking() {
+        let rowsPerTask = 32
+        let blocks = segments.reduce(0) { $0 + $1.rowCount.dividedUp(by: rowsPerTask) }
+        // Few blocks: share out the ranks as well.
+        let slices = blocks == 0 ? 1 : min(8, (4 * threads).dividedUp(by: blocks))
+        for (index, segment) in segments.enumerated() {
+            for first in stride(from: 0, to: segment.rowCount, by: rowsPerTask) {
+                for slice in 0..<slices {
+                    shrinkTasks.append(
+                        ShrinkTask(
+                            segment: index, firstRow: segment.firstRow + first,
+                            rowCount: min(rowsPerTask, segment.rowCount - first), slice: slice,
+                            slices: slices))
+                }
+            }
+        }
+    }
+
+    private mutating func planAttention(kvHeads: Int) {
+        let blocks = chunks.reduce(0) { $0 + $1.rowCount.dividedUp(by: shape.attentionRows) }
+        let scarce = blocks * kvHeads < 8 * threads
+        for chunk in chunks {
+            // The last rows see the most tokens: their tasks come first.
+            for first in stride(from: 0, to: chunk.rowCount, by: shape.attentionRows).reversed() {
+                let rows = min(shape.attentionRows, chunk.rowCount - first)
+                let position = chunk.position + first
+                for head in 0..<kvHeads {
+                    let task = AttentionTask(
+                        firstRow: chunk.firstRow + first, rowCount: rows, position: position,
+                        pagesOffset: chunk.pagesOffset, head: head, firstToken: 0,
+                        endToken: position + rows)
+                    if scarce && task.endToken > 2 * Int(KERNEL_SEGMENT_TOKENS) {
+                        share(task)
+                    } else {
+                        attentionTasks.append(task)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func share(_ task: AttentionTask) {
+        let segment = Int(KERNEL_SEGMENT_TOKENS)
+        var join = task
+        join.stateIndex = stateCount
+        join.segmentCount = task.endToken.dividedUp(by: segment)
+        joinTasks.append(join)
+        for first in stride(from: 0, to: task.endToken, by: segment) {
+            var part = task
+            part.firstToken = first
+            part.endToken = min(first + segment, task.endToken)
+            part.stateIndex = stateCount
+            attentionTasks.append(part)
+            stateCount += 1
+        }
+    }
+}
+
+/// An order of a step's chunks in which equal adapter lists are neighbours.
+struct AdapterOrder {
+    /// For each chunk a number for each of its adapter uses; equal uses have equal numbers.
+    let keys: [[Int]]
+    let indices: [Int]
+
+    private struct Use: Hashable {
+        let adapter: ObjectIdentifier
+        let factor: UInt32
+    }
+
+    init(_ chunks: [SequenceChunk]) {
+        var numbers: [Use: Int] = [:]
+        let keys = chunks.map { chunk in
+            chunk.adapters.map { use in
+                let key = Use(
+                    adapter: ObjectIdentifier(use.adapter), factor: use.factor.bitPattern)
+                if let number = numbers[key] { return number }
+                numbers[key] = numbers.count
+                return numbers.count - 1
+            }
+        }
+        self.keys = keys
+        indices = chunks.indices.sorted { left, right in
+            if keys[left] != keys[right] {
+                return keys[left].lexicographicallyPrecedes(keys[right])
+            }
+            return left < right
+        }
+    }
+}

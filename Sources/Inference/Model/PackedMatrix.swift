@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import ModelLoading
+
+/// A matrix `[outputs, inputs]` in panels of 32 outputs, as `KernelProduct` reads it.
+///
+/// Plain pointers on purpose: the step loop copies these without counting references. Whoever
+/// hands one out keeps the memory alive.
+struct PackedMatrix: @unchecked Sendable {
+    static let panelWidth = Int(KERNEL_PANEL_WIDTH)
+
+    var weights: UnsafeRawPointer
+    let outputs: Int
+    let inputs: Int
+    let type: WeightType
+
+    var panels: Int { outputs.dividedUp(by: Self.panelWidth) }
+
+    /// `inputs` rounded up to whole pairs.
+    var depth: Int { inputs.roundedUp(to: 2) }
+
+    var panelBytes: Int { depth * Self.panelWidth * type.byteCount }
+
+    var byteCount: Int { panels * panelBytes }
+
+    /// The product of its panels `range` with the rows at `x`.
+    func product(
+        _ range: Range<Int>, x: UnsafePointer<Float>, xStride: Int, rows: Int,
+        y: UnsafeMutablePointer<Float>, yStride: Int
+    ) -> KernelProduct {
+        KernelProduct(
+            weights: weights + range.lowerBound * panelBytes, panel_bytes: panelBytes,
+            panels: range.count, type: type.kernelType, depth: depth, x: x, x_stride: xStride,
+            rows: rows, y: y, y_stride: yStride, y_panel_stride: Self.panelWidth,
+            accumulate: false)
+    }
+}
+
+/// Panels of one tensor that are packed by one task.
+struct PackingTask {
+    let tensor: TensorView
+    let matrix: PackedMatrix
+    let panels: Range<Int>
+
+    /// Tasks of some hundred kilobytes that together pack `tensor` into `matrix`.
+    static func tasks(packing tensor: TensorView, into matrix: PackedMatrix) -> [PackingTask] {
+        let step = Swift.max(1, 256 * 1024 / Swift.max(1, matrix.panelBytes))
+        return stride(from: 0, to: matrix.panels, by: step).map { first in
+            PackingTask(
+                tensor: tensor, matrix: matrix,
+                panels: first..<Swift.min(matrix.panels, first + step))
+        }
+    }
+
+    /// Writes the panels; the matrix's memory must not be shared yet.
+    func run() {
+        let target = UnsafeMutableRawPointer(mutating: matrix.weights)
+        tensor.withUnsafeBytes { bytes in
+            kernel_pack(
+                bytes.baseAddress, tensor.type.kernelType, matrix.outputs, matrix.inputs,
+                panels.lowerBound, panels.count, matrix.type.kernelType,
+                target + panels.lowerBound * matrix.panelBytes)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+package import ModelLoading
+
+/// Base weights in the layout the kernels read; shared by replicas and never written again.
+///
+/// Holds each weight once: a tied embedding is read out of the packed output head.
+///
+/// Safety of the unchecked conformance: all memory is written in `init` only.
+package final class PackedModel: @unchecked Sendable {
+    package let configuration: ModelConfiguration
+    package let type: WeightType
+    /// Bytes in memory.
+    package let byteCount: Int
+
+    /// `[layer * 7 + kind]`
+    let linears: [PackedMatrix]
+    let layers: [Layer]
+    let outputHead: PackedMatrix
+    /// Rows of an untied embedding, `[vocabularySize, hiddenSize]` of `type`; nil when tied.
+    let embedding: UnsafeRawPointer?
+    let finalNorm: UnsafePointer<Float>
+    let ropeFrequencies: [Float]
+    private let memory: AlignedMemory
+
+    /// A layer's small tensors in f32, padded with zeros to a multiple of 32.
+    struct Layer {
+        var inputNorm: UnsafePointer<Float>
+        var postAttentionNorm: UnsafePointer<Float>
+        var queryNorm: UnsafePointer<Float>?
+        var keyNorm: UnsafePointer<Float>?
+        /// By `LinearKind.ordinal`.
+        var biases: [UnsafePointer<Float>?]
+    }
+
+    /// Packs `weights` with `threads` threads; they are not needed afterwards.
+    ///
+    /// Weights stored more precisely than `type` are rounded to the nearest, ties to even.
+    package init(
+        _ weights: ModelWeights, type: WeightType, threads: Int = 1
+    ) throws(InferenceError) {
+        let configuration = weights.configuration
+        try Self.check(configuration)
+        var packing = ModelPacking(weights: weights, type: type)
+        try packing.reserve()
+        let memory = try packing.memoryPlan.allocate()
+        packing.place(in: memory)
+        let tasks = packing.tasks
+        let team = try ThreadTeam(members: threads)
+        team.parallel(tasks.count) { index, _ in tasks[index].run() }
+
+        self.configuration = configuration
+        self.type = type
+        self.memory = memory
+        byteCount = memory.byteCount
+        linears = packing.linears
+        layers = packing.layers
+        outputHead = packing.head
+        embedding = packing.embedding
+        finalNorm = packing.finalNorm
+        ropeFrequencies = configuration.rope.inverseFrequencies(headSize: configuration.headSize)
+    }
+
+    private static func check(_ configuration: ModelConfiguration) throws(InferenceError) {
+        let head = configuration.headSize
+        guard head >= 2, head % 2 == 0, head <= 1024 else {
+            throw InferenceError(
+                .unsupportedModel, "head size \(head): it must be even and at most 1024")
+        }
+        let sizes = [
+            configuration.hiddenSize, configuration.intermediateSize, configuration.layerCount,
+            configuration.headCount, configuration.kvHeadCount, configuration.vocabularySize,
+        ]
+        guard sizes.allSatisfy({ (1...(1 << 24)).contains($0) }) else {
+            throw InferenceError(.unsupportedModel, "sizes \(sizes): each must be 1 to 2^24")
+        }
+        guard configuration.headCount % configuration.kvHeadCount == 0 else {
+            throw InferenceError(
+                .unsupportedModel,
+                "\(configuration.headCount) heads cannot share \(configuration.kvHeadCount) "
+                    + "key and value heads evenly")
+        }
+    }
+}

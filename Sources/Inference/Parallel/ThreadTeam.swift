@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+
+/// The threads of one replica, which run short loops together.
+///
+/// The caller of `parallel` takes part; only one thread may call it at a time. Between loops the
+/// other members spin for some tens of microseconds and then sleep: an idle team uses no
+/// processor. A member that comes late finds nothing to do, so the loop waits only for work that
+/// was begun.
+package final class ThreadTeam {
+    /// How many threads there are, with the caller.
+    package let memberCount: Int
+    private let team: OpaquePointer
+
+    package init(members: Int) throws(InferenceError) {
+        guard (1...1024).contains(members) else {
+            throw InferenceError(
+                .invalidConfiguration, "a team has 1 to 1024 threads, not \(members)")
+        }
+        guard let team = kernel_team_create(members) else {
+            throw InferenceError(
+                .noThread, "the system started no \(members - 1) threads; use fewer")
+        }
+        self.team = team
+        memberCount = members
+    }
+
+    deinit {
+        kernel_team_destroy(team)
+    }
+
+    /// Calls `body` once for each index below `count`, in ascending order of beginning, on any
+    /// member, and returns when all calls have. `member` is below `memberCount`.
+    package func parallel(_ count: Int, _ body: (_ index: Int, _ member: Int) -> Void) {
+        precondition(count >= 0 && count < 1 << 31, "a loop of \(count) indices")
+        withoutActuallyEscaping(body) { body in
+            var body = body
+            withUnsafeMutablePointer(to: &body) { context in
+                kernel_team_run(
+                    team, count,
+                    { context, index, member in
+                        context?.assumingMemoryBound(to: ((Int, Int) -> Void).self)
+                            .pointee(index, member)
+                    }, context)
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import ModelLoading
+
+@testable import Inference
+
+/// The repository's folder of golden vectors and of samples.
+enum Fixtures {
+    static let tests = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
+    static let goldens = tests.appending(path: "Goldens")
+    static let samples = tests.deletingLastPathComponent().appending(path: "Samples")
+
+    static func decode<T: Decodable>(_ type: T.Type, at url: URL) throws -> T {
+        try JSONDecoder().decode(type, from: Data(contentsOf: url))
+    }
+
+    static func model(_ url: URL, _ type: WeightType) throws -> PackedModel {
+        try PackedModel(ModelWeights.open(folder: url.path), type: type, threads: 2)
+    }
+
+    static func adapter(_ name: String, in folder: URL, for model: PackedModel) throws
+        -> PackedAdapter
+    {
+        let path = folder.appending(path: name).path
+        return try PackedAdapter(
+            AdapterWeights.open(folder: path, name: name, for: model.configuration), for: model)
+    }
+}
+
+/// SplitMix64.
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// The tokens and probabilities that one request got.
+struct Generation {
+    var tokens: [Int32] = []
+    var logits: [[Float]] = []
+
+    /// The natural logarithm of the probability of `token` at a step.
+    func logProbability(step: Int, token: Int32) -> Double {
+        let row = logits[step]
+        let most = Double(row.max() ?? 0)
+        let sum = row.reduce(0.0) { $0 + exp(Double($1) - most) }
+        return Double(row[Int(token)]) - most - log(sum)
+    }
+}
+
+/// A request of a test.
+struct TestRequest {
+    var prompt: [Int32]
+    var adapters: [AdapterUse] = []
+    var count: Int
+    var endToken: Int32?
+}
+
+/// Drives an executor greedily, all requests in one batch, with scattered pages.
+struct GreedyDriver {
+    let executor: Executor
+    /// Prompt tokens per request and step.
+    var chunk = 1 << 20
+    var weights = StepWeights.base
+
+    static func executor(
+        _ model: PackedModel, sequences: Int = 64, tokens: Int = 4096, threads: Int = 2,
+        set: InstructionSet? = nil, pages: Int = 1024
+    ) throws -> Executor {
+        try Executor(
+            model: model,
+            configuration: ExecutorConfiguration(
+                pageCount: pages, maximumTokens: tokens, maximumSequences: sequences,
+                contextLength: min(512, model.configuration.contextLength), threads: threads,
+                instructionSet: set))
+    }
+
+    private struct Active {
+        let index: Int
+        var pending: [Int32]
+        var position = 0
+        let pages: [Int32]
+    }
+
+    /// Runs until each request has its tokens; pages are drawn at random with `seed`.
+    func run(_ requests: [TestRequest], seed: UInt64 = 1) throws -> [Generation] {
+        var random = Seeded(seed: seed)
+        var free = (0..<Int32(executor.configuration.pageCount)).shuffled(using: &random)
+        var results = requests.map { _ in Generation() }
+        var active = requests.enumerated().map { index, request in
+            let count = ExecutorConfiguration.pages(for: request.prompt.count + request.count)
+            let pages = Array(free.suffix(count))
+            free.removeLast(count)
+            return Active(index: index, pending: request.prompt, pages: pages)
+        }
+        while !active.isEmpty {
+            let chunks = active.map { state in
+                SequenceChunk(
+                    tokens: Array(state.pending.prefix(chunk)), position: state.position,
+                    pages: state.pages, adapters: requests[state.index].adapters,
+                    wantsLogits: state.pending.count <= chunk)
+            }
+            let output = try executor.run(ExecutorStep(weights: weights, chunks: chunks))
+            for (slot, row) in output.rows.enumerated() {
+                let used = chunks[slot].tokens.count
+                active[slot].position += used
+                active[slot].pending.removeFirst(used)
+                guard let row else { continue }
+                let logits = output.logits.withRow(row) { Array($0) }
+                let token = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)
+                results[active[slot].index].tokens.append(token)
+                results[active[slot].index].logits.append(logits)
+                active[slot].pending = [token]
+            }
+            active.removeAll { state in
+                let got = results[state.index].tokens
+                let request = requests[state.index]
+                return got.count == request.count
+                    || (got.last != nil && got.last == request.endToken)
+            }
+        }
+        return results
+    }
+}
