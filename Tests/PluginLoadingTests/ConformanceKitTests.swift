@@ -143,6 +143,23 @@ struct ConformanceKitTests {
         #expect(input.split(separator: "\n").count == 2, "\(input)")
     }
 
+    @Test func takingPagesFromThoseWhoMustFinishIsFound() {
+        let found = batching { requests, context, plan in
+            var pages = context.limits.freePages
+            for index in requests.indices.reversed() {
+                let request = requests[index]
+                let room = request.pendingTokens(
+                    withinNewPages: pages, pageTokens: context.limits.pageTokens)
+                let isFull =
+                    plan.entries.count >= min(context.limits.requests, context.limits.tokens)
+                guard request.isAdapterResident, room > 0, !isFull else { continue }
+                plan.entries.append(BatchPlan.Entry(index: index, tokens: 1))
+                pages -= request.newPages(computing: 1, pageTokens: context.limits.pageTokens)
+            }
+        }
+        expect(found, rule: "serves everyone", saying: "unserved for ever")
+    }
+
     @Test func ignoringTheUrgentIsFound() {
         let found = batching { requests, context, plan throws(PolicyError) in
             try ScriptedBatching.one { request, _ in request.adapter.rawValue != 2 }(

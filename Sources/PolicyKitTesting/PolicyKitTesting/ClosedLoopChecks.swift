@@ -151,7 +151,7 @@ struct ClosedLoopChecks {
         var hasPreempted = false
     }
 
-    /// Asks, checks, runs; preempts where the requests that have begun need pages and none is free.
+    /// Asks, checks, runs; preempts where the plan is empty and pages are short.
     private static func turn(
         of replica: inout SmallReplica, policy: any BatchingPolicy, urgent: Set<RequestID>
     ) -> Turn {
@@ -168,7 +168,7 @@ struct ClosedLoopChecks {
             return turn
         }
         if turn.plan.entries.isEmpty {
-            turn.hasPreempted = replica.isExhausted(question) && replica.preempt(question)
+            turn.hasPreempted = replica.isShortOfPages(question) && replica.preempt(question)
             return turn
         }
         let (step, ended) = replica.run(turn.plan, of: question)

@@ -83,15 +83,16 @@ struct SmallReplica {
         return (step, ended)
     }
 
-    /// Whether requests hold pages and not one of them can compute a token.
-    func isExhausted(_ question: BatchingQuestion) -> Bool {
-        let begun = question.requests.filter { $0.phase != .waiting }
-        return !begun.isEmpty
-            && begun.allSatisfy { request in
-                request.pendingTokens(
+    /// Whether a request that has begun cannot compute a token for lack of pages.
+    ///
+    /// A host preempts for it before it asks; here, where the policy has no plan without.
+    func isShortOfPages(_ question: BatchingQuestion) -> Bool {
+        question.requests.contains { request in
+            request.phase != .waiting
+                && request.pendingTokens(
                     withinNewPages: question.context.limits.freePages,
                     pageTokens: limits.pageTokens) == 0
-            }
+        }
     }
 
     /// Takes the pages of the last request in order that holds any; false where none does.
