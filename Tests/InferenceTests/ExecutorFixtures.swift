@@ -134,3 +134,29 @@ struct GreedyDriver {
         return results
     }
 }
+
+/// Small models of awkward sizes, with random weights.
+enum AwkwardModel {
+    /// Nothing is a multiple of a vector or a panel; `down` is summed in several slices.
+    static let configuration = ModelConfiguration(
+        family: .llama, hiddenSize: 90, intermediateSize: 1037, layerCount: 2, headCount: 6,
+        kvHeadCount: 2, headSize: 22, vocabularySize: 203, contextLength: 1024,
+        tiedEmbeddings: true)
+
+    static func packed(_ type: WeightType, seed: UInt64 = 7) throws -> PackedModel {
+        let weights = try ModelWeights.synthetic(configuration, name: "awkward", seed: seed)
+        return try PackedModel(weights, type: type, threads: 2)
+    }
+
+    static func adapter(rank: Int, for model: PackedModel) throws -> PackedAdapter {
+        try PackedAdapter(
+            AdapterWeights.synthetic(
+                name: "rank-\(rank)", rank: rank, seed: UInt64(rank), for: model.configuration),
+            for: model)
+    }
+
+    static func prompt(_ count: Int, seed: UInt64) -> [Int32] {
+        var random = Seeded(seed: seed)
+        return (0..<count).map { _ in Int32.random(in: 0..<203, using: &random) }
+    }
+}

@@ -19,11 +19,17 @@ struct GoldenVectorTests {
     }
 
     private struct Sample: Decodable {
-        let prompt_ids: [Int32]
-        let greedy_ids: [Int32]
-        let top3: [Golden.Step]
+        let prompt: [Int32]
+        let greedy: [Int32]
+        let steps: [Golden.Step]
 
-        var golden: Golden { Golden(prompt: prompt_ids, greedy: greedy_ids, steps: top3) }
+        var golden: Golden { Golden(prompt: prompt, greedy: greedy, steps: steps) }
+
+        private enum CodingKeys: String, CodingKey {
+            case prompt = "prompt_ids"
+            case greedy = "greedy_ids"
+            case steps = "top3"
+        }
     }
 
     /// The expectations of the base and each adapter, as one list with what they act on.

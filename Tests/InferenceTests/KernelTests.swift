@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CKernels
+import Foundation
+import ModelLoading
+import Testing
+
+@testable import Inference
+
+/// Every instruction set against sums in double precision, at awkward sizes.
+struct KernelTests {
+    private static let sizes: [(n: Int, k: Int, rows: Int)] = [
+        (1, 1, 1), (16, 16, 1), (31, 15, 2), (33, 33, 3), (32, 2, 33), (5, 601, 4), (40, 523, 5),
+        (65, 64, 6), (17, 100, 7), (70, 31, 8), (12, 1030, 9), (33, 17, 11), (48, 48, 12),
+        (34, 515, 13), (9, 200, 24), (3, 1100, 33), (96, 3, 25), (20, 8, 1), (7, 64, 2),
+    ]
+    private static let cases = InstructionSet.available.flatMap { set in
+        WeightType.allCases.map { (set, $0) }
+    }
+
+    private func random(_ count: Int, _ random: inout Seeded) -> [Float] {
+        (0..<count).map { _ in
+            // Exact in bf16, so that both types hold the same weights.
+            let value = Float.random(in: -1...1, using: &random)
+            return Float(bitPattern: value.bitPattern & 0xFFFF_0000)
+        }
+    }
+
+    private func pack(_ w: [Float], n: Int, k: Int, _ type: WeightType) -> [UInt32] {
+        let panels = n.dividedUp(by: 32)
+        var packed = [UInt32](repeating: 0, count: panels * k.roundedUp(to: 2) * 32)
+        kernel_pack(w, KERNEL_F32, n, k, 0, panels, type.kernelType, &packed)
+        return packed
+    }
+
+    private func multiply(
+        _ packed: [UInt32], _ x: [Float], n: Int, k: Int, rows: Int, _ type: WeightType,
+        _ set: InstructionSet
+    ) throws -> [Float] {
+        let kernels = try set.kernels()
+        let width = n.roundedUp(to: 32)
+        let stride = k.roundedUp(to: 2) + 3
+        var padded = [Float](repeating: 0, count: rows * stride)
+        for row in 0..<rows {
+            for i in 0..<k { padded[row * stride + i] = x[row * k + i] }
+        }
+        var y = [Float](repeating: .nan, count: rows * width)
+        packed.withUnsafeBytes { bytes in
+            padded.withUnsafeBufferPointer { x in
+                y.withUnsafeMutableBufferPointer { y in
+                    guard let w = bytes.baseAddress, let x = x.baseAddress,
+                        let y = y.baseAddress
+                    else { return }
+                    let matrix = PackedMatrix(weights: w, outputs: n, inputs: k, type: type)
+                    var product = matrix.product(
+                        0..<matrix.panels, x: x, xStride: stride, rows: rows, y: y, yStride: width)
+                    kernels.product(&product)
+                }
+            }
+        }
+        return y
+    }
+
+    @Test(arguments: cases)
+    func productsAreRightAtAwkwardSizes(set: InstructionSet, type: WeightType) throws {
+        for (index, (n, k, rows)) in Self.sizes.enumerated() {
+            var generator = Seeded(seed: UInt64(index))
+            let w = random(n * k, &generator)
+            let x = random(rows * k, &generator)
+            let y = try multiply(
+                pack(w, n: n, k: k, type), x, n: n, k: k, rows: rows, type, set)
+            var worst = 0.0
+            for row in 0..<rows {
+                for column in 0..<n {
+                    var sum = 0.0
+                    for i in 0..<k { sum += Double(w[column * k + i]) * Double(x[row * k + i]) }
+                    worst = max(worst, abs(sum - Double(y[row * n.roundedUp(to: 32) + column])))
+                }
+            }
+            #expect(worst < 3e-7 * Double(k) + 1e-6, "\(n) x \(k), \(rows) rows")
+        }
+    }
+
+    @Test(arguments: WeightType.allCases)
+    func fusedSetsGiveTheSameBits(type: WeightType) throws {
+        let sets = InstructionSet.available.filter { $0 != .portable }
+        for (index, (n, k, rows)) in Self.sizes.enumerated() {
+            var generator = Seeded(seed: UInt64(index))
+            let packed = pack(random(n * k, &generator), n: n, k: k, type)
+            let x = random(rows * k, &generator)
+            let results = try sets.map {
+                try multiply(packed, x, n: n, k: k, rows: rows, type, $0).map(\.bitPattern)
+            }
+            #expect(results.allSatisfy { $0 == results.first }, "\(n) x \(k), \(rows) rows")
+        }
+    }
+
+    @Test(arguments: cases, [1, 3, 8, 17, 64])
+    func shrinkingIsRightAtEachRank(_ path: (InstructionSet, WeightType), rank: Int) throws {
+        let kernels = try path.0.kernels()
+        let (k, rows, depth) = (77, 9, 96)
+        var generator = Seeded(seed: UInt64(rank))
+        let a = random(rank * k, &generator)
+        let x = random(rows * depth, &generator).enumerated().map { $0 % depth < k ? $1 : 0 }
+        let scales = random(rank, &generator)
+        var packed = [UInt8](repeating: 0, count: rank * depth * path.1.byteCount)
+        packed.withUnsafeMutableBytes { target in
+            for row in 0..<rank {
+                kernel_pack_shrink_row(
+                    Array(a[row * k..<(row + 1) * k]), KERNEL_F32, k, depth, path.1.kernelType,
+                    target.baseAddress.map { $0 + row * depth * path.1.byteCount })
+            }
+        }
+        var h = [Float](repeating: .nan, count: rows * rank)
+        packed.withUnsafeBytes { a in
+            scales.withUnsafeBufferPointer { scales in
+                x.withUnsafeBufferPointer { x in
+                    h.withUnsafeMutableBufferPointer { h in
+                        var shrink = KernelShrink(
+                            a: a.baseAddress, type: path.1.kernelType, depth: depth, rank: rank,
+                            scales: scales.baseAddress, factor: -1, x: x.baseAddress,
+                            x_stride: depth, rows: rows, h: h.baseAddress, h_stride: rank)
+                        kernels.shrink(&shrink)
+                    }
+                }
+            }
+        }
+        for row in 0..<rows {
+            for r in 0..<rank {
+                var sum = 0.0
+                for i in 0..<k { sum += Double(a[r * k + i]) * Double(x[row * depth + i]) }
+                #expect(abs(-sum * Double(scales[r]) - Double(h[row * rank + r])) < 2e-5)
+            }
+        }
+    }
+
+    @Test(arguments: InstructionSet.available)
+    func theExponentialIsWithinTwoUnits(set: InstructionSet) throws {
+        let kernels = try set.kernels()
+        let x = stride(from: Float(-87.3), through: 87.9, by: 0.0371).map { $0 }
+        var y = [Float](repeating: 0, count: x.count)
+        kernels.exponential(x, x.count, &y)
+        let worst =
+            zip(x, y).map { x, y in
+                let exact = exp(Double(x))
+                return abs(Double(y) - exact) / Double(Float(exact).ulp)
+            }.max() ?? 0
+        #expect(worst <= 2)
+        var ends: [Float] = [-.infinity, -200, 0, 200, .nan]
+        kernels.exponential(ends, ends.count, &ends)
+        #expect(ends[0] == 0 && ends[1] == 0 && ends[2] == 1)
+        #expect(ends[3].isFinite && ends[4].isNaN)
+    }
+
+    @Test func packedRowsComeBack() {
+        var generator = Seeded(seed: 11)
+        let (n, k) = (37, 19)
+        let w = random(n * k, &generator)
+        for type in WeightType.allCases {
+            let packed = pack(w, n: n, k: k, type)
+            for row in 0..<n {
+                var out = [Float](repeating: 0, count: k)
+                kernel_unpack_row(packed, type.kernelType, k, row, &out)
+                #expect(out == Array(w[row * k..<(row + 1) * k]))
+            }
+        }
+    }
+}
