@@ -71,11 +71,15 @@ let package = Package(
         .target(
             name: "Hosting",
             dependencies: [
-                "Scheduling", "ManifestLoading", "Tokenization", "Inference", "LoopIO",
-                "PluginLoading", "HTTPServing", policyKit, log,
+                "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading", "Inference",
+                "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
-            name: "burrow", dependencies: ["Hosting", arguments], swiftSettings: onTheLoop),
+            name: "burrow",
+            dependencies: [
+                "Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO", policyKit,
+                arguments, log,
+            ], swiftSettings: strict),
 
         .testTarget(
             name: "SchedulingTests", dependencies: ["Scheduling", policyKit],
@@ -98,7 +102,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "PluginLoadingTests",
-            dependencies: ["PluginLoading", policyKit, policyKitTesting], swiftSettings: strict),
+            dependencies: ["PluginLoading", "Scheduling", policyKit, policyKitTesting],
+            swiftSettings: strict),
         .testTarget(name: "HostingTests", dependencies: ["Hosting"], swiftSettings: strict),
         .testTarget(name: "RepositoryTests", swiftSettings: strict),
     ] + plugins.map(plugin)

@@ -38,7 +38,7 @@ enum LibraryFile {
     static func keep(
         _ bytes: [UInt8], named stem: String, in folder: String
     ) throws(PluginError) -> String {
-        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw unwritable(folder) }
+        try make(folder)
         guard let resolved = realpath(folder, nil) else { throw unwritable(folder) }
         defer { free(resolved) }
         let place = "\(String(cString: resolved))/\(stem)-\(contentName(bytes))"
@@ -52,6 +52,15 @@ enum LibraryFile {
         }
         throw PluginError(
             .stateFolder, folder, "it holds 100 damaged copies of '\(stem)': empty it")
+    }
+
+    /// Makes a folder and those above it, for this user alone.
+    private static func make(_ folder: String) throws(PluginError) {
+        var path = folder.hasPrefix("/") ? "" : "."
+        for part in folder.split(separator: "/") {
+            path += "/\(part)"
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw unwritable(folder) }
+        }
     }
 
     /// FNV-1a of 64 bits (draft-eastlake-fnv), and the length.

@@ -21,7 +21,9 @@ struct LayerTests {
             "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading", "Inference",
             "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
         ],
-        "burrow": ["Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO"],
+        "burrow": [
+            "Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO", "PolicyKit",
+        ],
     ]
 
     static let modules = Set(layers.keys).union([

@@ -5,12 +5,11 @@ nonisolated struct HostFamilies: Sendable {
     let rejections: MetricFamilyID<CounterKind>
     let httpRequests: MetricFamilyID<CounterKind>
     let clientsLeft: MetricFamilyID<CounterKind>
-    let policySeconds: MetricFamilyID<HistogramKind>
+    let policyCalls: MetricFamilyID<CounterKind>
+    let policySeconds: MetricFamilyID<CounterKind>
     let policyStrikes: MetricFamilyID<CounterKind>
-    let migrations: MetricFamilyID<CounterKind>
-    let credits: MetricFamilyID<GaugeKind>
 
-    init(in registry: inout MetricsRegistry, adapterLimit: Int) {
+    init(in registry: inout MetricsRegistry) {
         rejections = registry.counter(
             MetricDescription(
                 "vllm:admission_rejections_total", "Requests refused before the queue.",
@@ -23,22 +22,17 @@ nonisolated struct HostFamilies: Sendable {
             MetricDescription(
                 "burrow:http_clients_left_total", "Clients that left before their reply ended.",
                 labels: ["route"], seriesLimit: 64))
-        policySeconds = registry.histogram(
+        policyCalls = registry.counter(
             MetricDescription(
-                "burrow:policy_seconds", "One call of a policy.", labels: ["kind", "instance"],
-                openLabel: "instance", seriesLimit: 256), bounds: MetricBuckets.decision)
+                "burrow:policy_calls_total", "Calls of a policy.", labels: ["kind", "instance"],
+                openLabel: "instance", seriesLimit: 256))
+        policySeconds = registry.counter(
+            MetricDescription(
+                "burrow:policy_seconds_total", "Time spent in calls of a policy.",
+                labels: ["kind", "instance"], openLabel: "instance", seriesLimit: 256))
         policyStrikes = registry.counter(
             MetricDescription(
                 "burrow:policy_strikes_total", "Bad plans, throws and blown budgets of a policy.",
                 labels: ["kind", "instance"], openLabel: "instance", seriesLimit: 256))
-        migrations = registry.counter(
-            MetricDescription(
-                "burrow:migrations_total", "What moved from one replica to another.",
-                labels: ["what"]))
-        credits = registry.gauge(
-            MetricDescription(
-                "burrow:adapter_credit", "The fairness policy's account of an adapter.",
-                labels: ["model_name", "adapter"], openLabel: "adapter",
-                seriesLimit: adapterLimit))
     }
 }

@@ -59,11 +59,6 @@ nonisolated package enum ReplicaMode: String, Sendable, CaseIterable {
     case unmerged, merged, mixed
 }
 
-/// What a migration moves from one replica to another.
-nonisolated package enum MigratedObject: String, Sendable, CaseIterable {
-    case request, adapter
-}
-
 /// One request that was admitted and has ended.
 nonisolated package struct FinishedRequest: Sendable {
     package var replica: Int
@@ -177,21 +172,24 @@ nonisolated package struct ModeSwitch: Sendable {
     }
 }
 
-/// One call of a policy.
-nonisolated package struct PolicyCall: Sendable {
+/// What a policy has done since it was last reported.
+nonisolated package struct PolicyWork: Sendable {
     /// `batching`, `fairness`, `dispatch`, …
     package var kind: String
     /// The instance's name in the manifest.
     package var instance: String
-    package var duration: Duration
-    /// A bad plan, a throw or a blown budget.
-    package var struck: Bool
+    package var calls: Int
+    /// Spent in those calls.
+    package var time: Duration
+    /// Bad plans, throws and blown budgets.
+    package var strikes: Int
 
-    package init(kind: String, instance: String, duration: Duration, struck: Bool = false) {
+    package init(kind: String, instance: String, calls: Int, time: Duration, strikes: Int = 0) {
         self.kind = kind
         self.instance = instance
-        self.duration = duration
-        self.struck = struck
+        self.calls = calls
+        self.time = time
+        self.strikes = strikes
     }
 }
 

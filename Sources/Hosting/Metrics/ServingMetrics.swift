@@ -18,7 +18,8 @@ nonisolated package struct ServingMetrics: Sendable {
     private var policies: [String: [String: PolicySeries]] = [:]
 
     private struct PolicySeries {
-        let seconds: MetricSeriesID<HistogramKind>
+        let calls: MetricSeriesID<CounterKind>
+        let seconds: MetricSeriesID<CounterKind>
         let strikes: MetricSeriesID<CounterKind>
     }
 
@@ -32,13 +33,10 @@ nonisolated package struct ServingMetrics: Sendable {
             in: &registry, maxModelLength: configuration.maxModelLength)
         adapterFamilies = AdapterFamilies(
             in: &registry, limit: limit, replicaCount: configuration.replicaCount)
-        hostFamilies = HostFamilies(in: &registry, adapterLimit: limit)
+        hostFamilies = HostFamilies(in: &registry)
         for reason in AdmissionRejection.allCases {
             _ = registry.series(
                 hostFamilies.rejections, [configuration.modelName, reason.rawValue])
-        }
-        for what in MigratedObject.allCases {
-            _ = registry.series(hostFamilies.migrations, [what.rawValue])
         }
         setReplicaCount(configuration.replicaCount)
     }
@@ -155,15 +153,11 @@ nonisolated extension ServingMetrics {
         if let merge = change.merge { registry.observe(merge.seconds, in: series.merge) }
     }
 
-    package mutating func migrated(_ what: MigratedObject, count: Int = 1) {
-        registry.increment(
-            registry.series(hostFamilies.migrations, [what.rawValue]), by: Double(count))
-    }
-
-    package mutating func policyCalled(_ call: PolicyCall) {
-        let series = series(kind: call.kind, instance: call.instance)
-        registry.observe(call.duration.seconds, in: series.seconds)
-        if call.struck { registry.increment(series.strikes) }
+    package mutating func policyWorked(_ work: PolicyWork) {
+        let series = series(kind: work.kind, instance: work.instance)
+        registry.increment(series.calls, by: Double(work.calls))
+        registry.increment(series.seconds, by: work.time.seconds)
+        registry.increment(series.strikes, by: Double(work.strikes))
     }
 
     private func series(_ replica: Int) -> ReplicaSeries? {
@@ -173,6 +167,7 @@ nonisolated extension ServingMetrics {
     private mutating func series(kind: String, instance: String) -> PolicySeries {
         if let series = policies[kind]?[instance] { return series }
         let series = PolicySeries(
+            calls: registry.series(hostFamilies.policyCalls, [kind, instance]),
             seconds: registry.series(hostFamilies.policySeconds, [kind, instance]),
             strikes: registry.series(hostFamilies.policyStrikes, [kind, instance]))
         if policies[kind]?.count ?? 0 < 64 { policies[kind, default: [:]][instance] = series }
@@ -199,12 +194,6 @@ nonisolated extension ServingMetrics {
     package mutating func adapterRemoved(_ name: String) {
         adapters[name] = nil
         registry.removeAll(label: "adapter", value: name)
-    }
-
-    /// The fairness policy's account of an adapter, for policies that keep one.
-    package mutating func creditChanged(adapter: String?, to credit: Double) {
-        let values = [configuration.modelName, adapter ?? configuration.modelName]
-        registry.set(registry.series(hostFamilies.credits, values), to: credit)
     }
 
     /// The adapters of running and of waiting requests, for gateways; call before `exposition`.

@@ -71,7 +71,9 @@ final class GenerationReplies {
         guard saysSomething else { return }
         var choice = ReplyChoice(index: delta.choice, text: delta.text)
         choice.textOffset = choices[delta.choice].textOffset
-        choices[delta.choice].textOffset += delta.text.unicodeScalars.count
+        choices[delta.choice].textOffset += delta.logprobs.reduce(0) {
+            $0 + $1.text.unicodeScalars.count
+        }
         if request.output.logprobs != nil { choice.logprobs = delta.logprobs }
         if request.output.returnsTokenIDs {
             choice.tokenIDs = delta.tokens.map(Int.init)

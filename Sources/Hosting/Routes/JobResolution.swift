@@ -2,6 +2,7 @@
 
 internal import HTTPServing
 internal import Inference
+internal import ModelLoading
 internal import PolicyKit
 internal import Tokenization
 
@@ -70,7 +71,9 @@ struct JobResolution {
 
     func tokens(of text: String, special: Bool) throws(APIError) -> [Int32] {
         guard let tokenizer = model.tokenizer else { throw Self.noTokenizer("prompt") }
-        let tokens = tokenizer.encode(text, addSpecialTokens: special)
+        let tokens = try encoded { () throws(TokenizationError) in
+            try tokenizer.encode(text, addSpecialTokens: special)
+        }
         guard !tokens.isEmpty else {
             throw APIError(
                 .badRequest, "prompt: has no token: send at least one.", parameter: "prompt")
@@ -81,16 +84,31 @@ struct JobResolution {
     func tokens(of chat: ChatInput) throws(APIError) -> [Int32] {
         guard let tokenizer = model.tokenizer else { throw Self.noTokenizer("messages") }
         let text = try ChatRendering(tokenizer: tokenizer).text(of: chat)
-        return try checked(tokenizer.encodeChat(text).map(Int.init))
+        let tokens = try encoded { () throws(TokenizationError) in
+            try tokenizer.encodeChat(text)
+        }
+        return try checked(tokens.map(Int.init))
     }
 
-    private func checked(_ tokens: [Int]) throws(APIError) -> [Int32] {
+    private func encoded(
+        _ body: () throws(TokenizationError) -> [Int32]
+    ) throws(APIError) -> [Int32] {
+        do throws(TokenizationError) {
+            return try body()
+        } catch {
+            throw APIError(.badRequest, "prompt: \(error.description)", parameter: "prompt")
+        }
+    }
+
+    func checked(
+        _ tokens: [Int], parameter: String = "prompt"
+    ) throws(APIError) -> [Int32] {
         let limit = model.configuration.vocabularySize
         if let wrong = tokens.first(where: { $0 < 0 || $0 >= limit }) {
             throw APIError(
                 .badRequest,
-                "prompt: \(wrong) is not a token of this model: ids are 0 to \(limit - 1).",
-                parameter: "prompt")
+                "\(parameter): \(wrong) is not a token of this model: ids are 0 to "
+                    + "\(limit - 1).", parameter: parameter)
         }
         return tokens.map(Int32.init)
     }

@@ -32,6 +32,8 @@ nonisolated package struct CatalogEntry: Sendable {
     /// Bytes of the packed weights.
     package let byteCount: Int
     package let maximumRank: Int
+    /// The ranks of its matrices, ascending, each once.
+    package let ranks: [Int]
     /// Times that it was packed for the kernels, and evicted again.
     package var loads = 0
     package var evictions = 0
@@ -42,7 +44,7 @@ nonisolated package struct CatalogEntry: Sendable {
 ///
 /// An identifier belongs to one generation of one name and is never given again, so requests that
 /// are still running on a replaced adapter cannot meet the new weights.
-struct AdapterCatalog {
+package struct AdapterCatalog {
     private var live: [String: CatalogEntry] = [:]
     /// Replaced or removed, but perhaps still in use.
     private var retired: [AdapterID: CatalogEntry] = [:]
@@ -50,17 +52,17 @@ struct AdapterCatalog {
     private var generations: [String: Int] = [:]
     private var nextID: UInt32 = 1
 
-    subscript(name: String) -> CatalogEntry? { live[name] }
+    package subscript(name: String) -> CatalogEntry? { live[name] }
 
-    subscript(id: AdapterID) -> CatalogEntry? {
+    package subscript(id: AdapterID) -> CatalogEntry? {
         if let name = names[id], let entry = live[name], entry.id == id { return entry }
         return retired[id]
     }
 
     /// The live adapters in order of name.
-    var entries: [CatalogEntry] { live.values.sorted { $0.name < $1.name } }
+    package var entries: [CatalogEntry] { live.values.sorted { $0.name < $1.name } }
 
-    var count: Int { live.count }
+    package var count: Int { live.count }
 
     /// Adds `name`, or a new generation of it; the earlier one is retired.
     ///
@@ -73,7 +75,8 @@ struct AdapterCatalog {
         let entry = CatalogEntry(
             id: AdapterID(rawValue: nextID), name: weights.name, source: source,
             generation: generation, isPinned: isPinned, created: created,
-            byteCount: packedBytes, maximumRank: weights.maximumRank)
+            byteCount: packedBytes, maximumRank: weights.maximumRank,
+            ranks: Set(weights.sites.values.map(\.rank)).sorted())
         nextID += 1
         generations[weights.name] = generation
         names[entry.id] = weights.name
@@ -87,6 +90,13 @@ struct AdapterCatalog {
         guard let entry = live.removeValue(forKey: name) else { return nil }
         retired[entry.id] = entry
         return entry
+    }
+
+    /// Puts back what ``add(_:from:packedBytes:isPinned:at:)`` replaced, where the new one cannot
+    /// be served after all.
+    mutating func restore(_ entry: CatalogEntry) {
+        retired[entry.id] = nil
+        live[entry.name] = entry
     }
 
     /// Forgets a retired adapter that nobody uses any more.

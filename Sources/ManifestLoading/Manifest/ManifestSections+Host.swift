@@ -17,7 +17,7 @@ extension Section where Root == Manifest.Replicas {
                 "The memory of one replica for KV pages and adapters together."),
             Field(
                 "adapterMemory", \.adapterMemory, .size(.manifestMemory),
-                "How much of `memory` adapters may take; by default what the KV pages leave."
+                "How much of `memory` adapters may take; a quarter of it by default."
             ).example("256MiB"),
             Field(
                 "maxBatch", \.maxBatch, .integer(1...1024),
@@ -80,7 +80,7 @@ extension Section where Root == Manifest.Plugins {
         [
             Field(
                 "search", \.search, .list(ofLocated: .path),
-                "The folders in which plugin libraries are looked for."
+                "The folders in which plugin libraries are looked for; by default that of burrow itself."
             ).example("[../.build/release]"),
             Field(
                 "instances", \.instances, .list(of: .section(.instance)),

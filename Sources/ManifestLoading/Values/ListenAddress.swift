@@ -21,6 +21,17 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ListenAddress {
+    /// Reads `host:port`; `source` is what the message names, as a command-line option.
+    package static func parse(
+        _ text: String, from source: String
+    ) throws(ManifestError) -> ListenAddress {
+        do {
+            return try ListenAddress(parsing: text)
+        } catch {
+            throw ManifestError(code: .invalid, diagnostics: [Diagnostic(error.message, in: source)])
+        }
+    }
+
     /// Reads `host:port`.
     init(parsing text: String) throws(ValueFault) {
         guard let colon = text.lastIndex(of: ":") else {

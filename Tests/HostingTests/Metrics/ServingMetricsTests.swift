@@ -144,14 +144,12 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         var metrics = metrics(replicas: 2)
         metrics.adapterLoaded("roman", replica: 1, bytes: 4096, took: .milliseconds(250))
         metrics.firstToken(replica: 1, adapter: "roman", after: .milliseconds(90))
-        metrics.creditChanged(adapter: "roman", to: -2.5)
         var check = try ExpositionCheck(metrics.exposition())
         #expect(
             check.value("burrow:adapter_resident_bytes", ["engine": "1", "adapter": "roman"])
                 == 4096)
         #expect(check.value("burrow:adapter_loads_total", ["adapter": "roman"]) == 1)
         #expect(check.value("burrow:adapter_load_seconds_total", ["adapter": "roman"]) == 0.25)
-        #expect(check.value("burrow:adapter_credit", ["adapter": "roman"]) == -2.5)
         #expect(check.value("vllm:time_to_first_token_seconds_count", ["engine": "1"]) == 1)
         metrics.adapterEvicted("roman", replica: 1)
         check = try ExpositionCheck(metrics.exposition())
@@ -183,11 +181,10 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         metrics.clientLeft(route: "/v1/completions")
         metrics.requestRejected(.contextLength)
         metrics.laterToken(replica: 0, after: .milliseconds(20))
-        metrics.migrated(.request, count: 3)
-        let call = PolicyCall(
-            kind: "batching", instance: "switch", duration: .microseconds(2), struck: true)
-        metrics.policyCalled(call)
-        metrics.policyCalled(call)
+        let work = PolicyWork(
+            kind: "batching", instance: "switch", calls: 3, time: .milliseconds(2), strikes: 1)
+        metrics.policyWorked(work)
+        metrics.policyWorked(work)
         let check = try ExpositionCheck(metrics.exposition())
         #expect(
             check.value(
@@ -196,11 +193,11 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(check.value("burrow:http_clients_left_total") == 1)
         #expect(check.value("vllm:admission_rejections_total", ["reason": "context_length"]) == 1)
         #expect(check.value("vllm:inter_token_latency_seconds_sum") == 0.02)
-        #expect(check.value("burrow:migrations_total", ["what": "request"]) == 3)
         #expect(
             check.value("burrow:policy_strikes_total", ["kind": "batching", "instance": "switch"])
                 == 2)
-        #expect(check.value("burrow:policy_seconds_count", ["instance": "switch"]) == 2)
+        #expect(check.value("burrow:policy_calls_total", ["instance": "switch"]) == 6)
+        #expect(check.value("burrow:policy_seconds_total", ["instance": "switch"]) == 0.004)
     }
 
     @Test func replicasComeAndGo() throws {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Inference
+internal import LoopIO
+internal import ModelLoading
+internal import PolicyKit
+
+/// An adapter in memory, packed for the kernels.
+struct ResidentAdapter {
+    let packed: PackedAdapter
+    /// The replicas that hold it.
+    var replicas: Set<ReplicaID>
+}
+
+/// A load that has ended.
+nonisolated struct AdapterLoad: Sendable {
+    var id: AdapterID
+    var replica: ReplicaID
+    var packed: Result<PackedAdapter, AdapterLoadFailure>
+    var time: Duration
+}
+
+/// Why an adapter could not be read or packed.
+nonisolated struct AdapterLoadFailure: Error, Sendable {
+    var message: String
+    /// Whether its files are not there, rather than wrong.
+    var isMissing = false
+
+    init(_ error: ModelLoadingError) {
+        message = error.description
+        isMissing = error.code == .notFound
+    }
+
+    init(_ error: InferenceError) { message = error.description }
+}
+
+/// Reads and packs adapters on a thread of its own, so that neither the loop nor a step waits.
+nonisolated final class AdapterLoader: Sendable {
+    private struct Request: Sendable {
+        var id: AdapterID
+        var name: String
+        var source: AdapterSource
+        var replica: ReplicaID
+    }
+
+    private let thread: JobThread<Request>
+
+    init(model: ServedModel, inbox: LoopInbox<EngineMessage>) {
+        thread = JobThread(name: "adapter-loader") { next in
+            while let request = next() {
+                let start = EventLoop.now
+                let packed = Result { () throws(AdapterLoadFailure) in
+                    try Self.pack(request, for: model)
+                }
+                let time = Duration.nanoseconds(Int64(clamping: EventLoop.now &- start))
+                inbox.post(
+                    .packed(
+                        AdapterLoad(
+                            id: request.id, replica: request.replica, packed: packed, time: time)))
+            }
+        }
+    }
+
+    func load(_ entry: CatalogEntry, for replica: ReplicaID) {
+        thread.post(
+            Request(id: entry.id, name: entry.name, source: entry.source, replica: replica))
+    }
+
+    func close() { thread.close() }
+
+    /// Reads an adapter's files, or makes up a synthetic one, and checks it against the model.
+    static func open(
+        _ source: AdapterSource, named name: String, for model: ServedModel
+    ) throws(ModelLoadingError) -> AdapterWeights {
+        switch source {
+        case .folder(let path):
+            try AdapterWeights.open(folder: path, name: name, for: model.configuration)
+        case .synthetic(let rank, let seed):
+            AdapterWeights.synthetic(
+                name: name, rank: rank, seed: seed, for: model.configuration)
+        }
+    }
+
+    private static func pack(
+        _ request: Request, for model: ServedModel
+    ) throws(AdapterLoadFailure) -> PackedAdapter {
+        let weights: AdapterWeights
+        do {
+            weights = try open(request.source, named: request.name, for: model)
+        } catch {
+            throw AdapterLoadFailure(error)
+        }
+        do {
+            return try PackedAdapter(weights, for: model.packed)
+        } catch {
+            throw AdapterLoadFailure(error)
+        }
+    }
+}

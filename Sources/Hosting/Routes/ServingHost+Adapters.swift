@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import HTTPServing
+internal import Logging
+internal import ModelLoading
+internal import PolicyKit
+
+// vLLM's adapter lifecycle, with generations and compare-and-swap added.
+extension ServingHost {
+    func loadAdapter(
+        _ request: HTTPRequest, _ exchange: HTTPExchange, _ route: Route
+    ) throws(APIError) {
+        let decoded = try LoadAdapterRequest(body: request.body, limits: requestLimits.json)
+        guard decoded.name != engine.model.name else {
+            throw .adapterNameTaken(decoded.name, by: "the base model")
+        }
+        let live = engine.catalog[decoded.name]
+        try check(decoded.expectedGeneration, of: decoded.name)
+        guard live == nil || decoded.replaces else { throw .adapterAlreadyLoaded(decoded.name) }
+        let folder = try resolved(decoded)
+        let weights = try open(decoded, folder: folder)
+        try engine.add(
+            weights, from: .folder(folder), isPinned: decoded.pinned ?? live?.isPinned ?? false,
+            at: Int(Date().timeIntervalSince1970))
+        log.info("adapter '\(decoded.name)' was added over HTTP")
+        answer(
+            exchange, route, type: "text/plain; charset=utf-8",
+            body: Array(AdapterReply.added(decoded.name).utf8))
+    }
+
+    func unloadAdapter(
+        _ request: HTTPRequest, _ exchange: HTTPExchange, _ route: Route
+    ) throws(APIError) {
+        let decoded = try UnloadAdapterRequest(body: request.body, limits: requestLimits.json)
+        guard engine.catalog[decoded.name] != nil else {
+            throw .adapterNotFound(decoded.name, known: engine.catalog.entries.map(\.name))
+        }
+        try check(decoded.expectedGeneration, of: decoded.name)
+        engine.remove(adapter: decoded.name)
+        log.info("adapter '\(decoded.name)' was removed over HTTP")
+        answer(
+            exchange, route, type: "text/plain; charset=utf-8",
+            body: Array(AdapterReply.removed(decoded.name).utf8))
+    }
+
+    var adapterListings: [AdapterListing] {
+        var running: [AdapterID: Int] = [:]
+        var waiting: [AdapterID: Int] = [:]
+        for sequence in engine.sequences.values {
+            let adapter = sequence.generation.job.adapter
+            if sequence.firstStep == nil {
+                waiting[adapter, default: 0] += 1
+            } else {
+                running[adapter, default: 0] += 1
+            }
+        }
+        return engine.catalog.entries.map { entry in
+            let isResident = engine.residents[entry.id] != nil
+            var listing = AdapterListing(
+                name: entry.name, path: entry.source.root, generation: entry.generation,
+                residency: isResident ? "resident" : "absent", bytes: entry.byteCount)
+            listing.ranks = entry.ranks
+            listing.pinned = entry.isPinned
+            listing.runningRequests = running[entry.id] ?? 0
+            listing.waitingRequests = waiting[entry.id] ?? 0
+            listing.requests = entry.requests
+            listing.loads = entry.loads
+            listing.evictions = entry.evictions
+            return listing
+        }
+    }
+
+    // MARK: - Checks
+
+    private func check(_ expected: Int?, of name: String) throws(APIError) {
+        guard let expected else { return }
+        let live = engine.catalog[name]?.generation
+        guard live == expected else {
+            throw .adapterGenerationMismatch(name, expected: expected, live: live)
+        }
+    }
+
+    /// The folder with every symbolic link resolved, which must lie under one of the roots.
+    private func resolved(_ request: LoadAdapterRequest) throws(APIError) -> String {
+        guard let folder = Self.canonical(request.path) else {
+            // What is not under a root is forbidden whether it exists or not.
+            throw isUnderRoot(request.path)
+                ? .adapterFilesNotFound(request.name, path: request.path)
+                : .adapterPathForbidden(request.path)
+        }
+        guard isUnderRoot(folder) else { throw .adapterPathForbidden(request.path) }
+        return folder
+    }
+
+    private func isUnderRoot(_ path: String) -> Bool {
+        guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else { return false }
+        return adapterRoots.contains { root in
+            guard let root = Self.canonical(root) else { return false }
+            return path == root || path.hasPrefix(root.hasSuffix("/") ? root : root + "/")
+        }
+    }
+
+    private static func canonical(_ path: String) -> String? {
+        guard path.hasPrefix("/"), let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    private func open(
+        _ request: LoadAdapterRequest, folder: String
+    ) throws(APIError) -> AdapterWeights {
+        do {
+            return try AdapterLoader.open(
+                .folder(folder), named: request.name, for: engine.model)
+        } catch {
+            throw error.code == .notFound
+                ? .adapterFilesNotFound(request.name, path: request.path)
+                : .adapterNotLoadable(request.name, reason: error.description)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import HTTPServing
+package import Logging
+package import LoopIO
+package import ManifestLoading
+internal import PolicyKit
+
+/// The OpenAI surface of an engine: a server whose routes submit jobs and write replies.
+package final class ServingHost {
+    package let engine: Engine
+    let log: Logger
+    let requestLimits: RequestLimits
+    let adapterRoots: [String]
+    private let keys: APIKeys
+    private let tenants: [String: TenantID]
+    private let loop: EventLoop
+    private var server: HTTPServer?
+    private let drainTimeout: Duration
+    private var drainTimer: LoopTimer?
+    private(set) var isDraining = false
+    private var onEnd: (() -> Void)?
+    private var nextReply = 0
+    private let replyPrefix: String
+
+    /// - Throws: `HostError` where the key file cannot be used.
+    package init(
+        engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger
+    ) throws(HostError) {
+        self.engine = engine
+        self.loop = loop
+        self.log = log
+        drainTimeout = manifest.spec.server.drainTimeout.value
+        adapterRoots = manifest.spec.limits.adapterRoots.map(\.value)
+        var limits = RequestLimits()
+        limits.json.byteCount = Int(clamping: manifest.spec.limits.requestBytes.value.bytes)
+        requestLimits = limits
+        (keys, tenants) = try Self.keys(of: manifest)
+        replyPrefix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        do {
+            server = try HTTPServer(loop: loop, limits: HTTPLimits(manifest)) {
+                [weak self] request, exchange in self?.take(request, exchange)
+            }
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    /// Opens the listener.
+    ///
+    /// - Returns: the port, which the system chose where `address.port` is 0.
+    package func listen(on address: ListenAddress) throws(HostError) -> Int {
+        guard let server else { throw HostError(.cannotStart, "the server has ended") }
+        do {
+            return try server.listen(host: address.host, port: Int(address.port))
+        } catch {
+            throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
+        }
+    }
+
+    /// Stops accepting, lets streams finish until the drain timeout, then closes what is left.
+    package func drain(then: @escaping () -> Void) {
+        guard !isDraining, let server else { return }
+        isDraining = true
+        onEnd = then
+        log.info(
+            "draining: \(engine.unfinished) requests are unfinished; the limit is \(drainTimeout)")
+        server.drain { [weak self] in self?.drained() }
+        do {
+            let timer = try LoopTimer(loop: loop)
+            timer.start(after: drainTimeout) { [weak self] in self?.closeAll() }
+            drainTimer = timer
+        } catch {
+            closeAll()
+        }
+    }
+
+    /// Closes every connection and gives up what is unfinished.
+    package func closeAll() {
+        if engine.unfinished > 0 {
+            log.warning("\(engine.unfinished) requests were cut off")
+        }
+        server?.closeAll()
+        engine.cancelAll()
+    }
+
+    private func drained() {
+        drainTimer?.close()
+        drainTimer = nil
+        server = nil
+        engine.whenIdle { [weak self] in
+            let onEnd = self?.onEnd
+            self?.onEnd = nil
+            onEnd?()
+        }
+    }
+
+    // MARK: - Requests
+
+    private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        do throws(APIError) {
+            let route = try Route(method: request.method, path: request.path)
+            switch keys.access(to: route, authorization: request.headers["authorization"]) {
+            case .refused(let error): reply(error, to: exchange, route: route.label)
+            case .granted(let tenant):
+                let tenant = tenant.flatMap { tenants[$0] } ?? TenantID(rawValue: 0)
+                try perform(route, request, exchange, tenant)
+            }
+        } catch {
+            let route = try? Route(method: request.method, path: request.path)
+            reply(error, to: exchange, route: route?.label ?? Route.unknownLabel)
+        }
+    }
+
+    private func perform(
+        _ route: Route, _ request: HTTPRequest, _ exchange: HTTPExchange, _ tenant: TenantID
+    ) throws(APIError) {
+        switch route {
+        case .health:
+            let status = ServerReply.healthStatus(isServing: !isDraining)
+            answer(exchange, route, status: status, body: [])
+        case .version: answer(exchange, route, body: ServerReply.version(BurrowVersion.text))
+        case .metrics:
+            answer(
+                exchange, route, type: MetricsRegistry.contentType, body: engine.exposition())
+        case .models: answer(exchange, route, body: ModelCard.list(modelCards))
+        case .model(let id): answer(exchange, route, body: try modelCard(id).json)
+        case .completions:
+            let decoded = try GenerationRequest(completions: request.body, limits: requestLimits)
+            try generate(decoded, exchange, route, tenant)
+        case .chatCompletions:
+            let decoded = try GenerationRequest(
+                chatCompletions: request.body, limits: requestLimits)
+            try generate(decoded, exchange, route, tenant)
+        case .loadAdapter: try loadAdapter(request, exchange, route)
+        case .unloadAdapter: try unloadAdapter(request, exchange, route)
+        case .adapters: answer(exchange, route, body: AdapterListing.list(adapterListings))
+        case .tokenize: answer(exchange, route, body: try tokenize(request))
+        case .detokenize: answer(exchange, route, body: try detokenize(request))
+        case .options(let methods):
+            engine.metrics.httpReplied(route: route.label, status: 204)
+            exchange.respond(
+                status: 204, headers: ["allow": methods.joined(separator: ", ")])
+        }
+    }
+
+    func reply(_ error: APIError, to exchange: HTTPExchange, route: String) {
+        engine.metrics.httpReplied(route: route, status: error.status)
+        exchange.respond(error)
+    }
+
+    func answer(
+        _ exchange: HTTPExchange, _ route: Route, status: Int = 200,
+        type: String = "application/json", body: [UInt8]
+    ) {
+        engine.metrics.httpReplied(route: route.label, status: status)
+        exchange.respond(status: status, headers: ["content-type": type], body: body)
+    }
+
+    func makeReplyID(_ endpoint: GenerationEndpoint) -> String {
+        nextReply += 1
+        return endpoint.idPrefix + replyPrefix + String(nextReply, radix: 36)
+    }
+
+    private static func keys(
+        of manifest: Manifest
+    ) throws(HostError) -> (APIKeys, [String: TenantID]) {
+        guard let file = manifest.spec.server.apiKeys?.file.value else { return (.none, [:]) }
+        let list: [APIKey]
+        do {
+            list = try APIKeyFile.load(path: file)
+        } catch {
+            throw HostError(error.diagnostics)
+        }
+        // A key without a name is a tenant too: its place in the file tells it apart.
+        let named = list.enumerated().map { index, key in
+            APIKeys.Key(tenant: key.name ?? "key-\(index + 1)", secret: key.key)
+        }
+        var tenants: [String: TenantID] = [:]
+        for (index, key) in named.enumerated() {
+            tenants[key.tenant ?? ""] = TenantID(rawValue: UInt32(clamping: index + 1))
+        }
+        do {
+            return (try APIKeys(named), tenants)
+        } catch {
+            throw HostError(.badConfiguration, "\(file): key \(error.position): \(error.message)")
+        }
+    }
+}
+
+extension HTTPLimits {
+    fileprivate init(_ manifest: Manifest) {
+        self.init()
+        let limits = manifest.spec.limits
+        maxConnections = limits.connections.value
+        headerBytes = Int(clamping: limits.headerBytes.value.bytes)
+        bodyBytes = Int(clamping: limits.requestBytes.value.bytes)
+        writeBufferBytes = Int(clamping: limits.writeBuffer.value.bytes)
+        idleTimeout = limits.idleTimeout.value
+    }
+}
+
+/// The version of Burrow.
+nonisolated package enum BurrowVersion {
+    package static let text = "0.1.0"
+}

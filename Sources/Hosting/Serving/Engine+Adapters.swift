@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTPServing
+internal import Inference
+internal import Logging
+package import ModelLoading
+internal import PolicyKit
+internal import Scheduling
+
+extension Engine {
+    /// Makes an adapter known under its name; an earlier one of that name is retired: requests that
+    /// run on it end on it.
+    ///
+    /// - Returns: the new entry.
+    /// - Throws: 503 where no replica has the memory for it.
+    @discardableResult
+    package func add(
+        _ weights: AdapterWeights, from source: AdapterSource, isPinned: Bool, at created: Int
+    ) throws(APIError) -> CatalogEntry {
+        let now = Self.now
+        // What it takes when packed is known after its first load.
+        let bytes = weights.byteCount
+        let (entry, replaced) = catalog.add(
+            weights, from: source, packedBytes: bytes, isPinned: isPinned, at: created)
+        let description = AdapterDescription(
+            id: entry.id, bytes: bytes, rank: entry.maximumRank, isPinned: isPinned)
+        if let refusal = fleet.register(description, at: now) {
+            _ = catalog.remove(entry.name)
+            catalog.forget(entry.id)
+            if let replaced { catalog.restore(replaced) }
+            throw Self.noRoom(for: entry, refusal)
+        }
+        if let replaced { fleet.retire(replaced.id, at: now) }
+        advance()
+        return entry
+    }
+
+    /// Takes an adapter out of service; requests that run on it end on it.
+    ///
+    /// - Returns: whether there was one of that name.
+    @discardableResult
+    package func remove(adapter name: String) -> Bool {
+        guard let entry = catalog.remove(name) else { return false }
+        fleet.retire(entry.id, at: Self.now)
+        metrics.adapterRemoved(name)
+        advance()
+        return true
+    }
+
+    private static func noRoom(for entry: CatalogEntry, _ refusal: Refusal) -> APIError {
+        guard case .adapterTooLarge(let bytes, let budget) = refusal else {
+            return APIError(.internalError, "The adapter was refused: \(refusal).")
+        }
+        return APIError(
+            .unavailable,
+            "LoRA adapter '\(entry.name)' takes \(bytes) bytes and a replica has \(budget) for "
+                + "adapters: raise replicas.adapterMemory.", parameter: "lora_path")
+    }
+
+    // MARK: - Loads
+
+    /// Carries out what residency has decided.
+    func performActions(on replica: ReplicaID) {
+        for action in fleet.takeActions(of: replica) {
+            switch action {
+            case .load(let id): load(id, on: replica)
+            case .unload(let id): unload(id, from: replica)
+            }
+        }
+    }
+
+    private func load(_ id: AdapterID, on replica: ReplicaID) {
+        if residents[id] != nil {
+            // Another replica holds it: sharing it takes no time.
+            residents[id]?.replicas.insert(replica)
+            let bytes = residents[id]?.packed.byteCount ?? 0
+            let ended = fleet.adapterLoaded(
+                id, bytes: bytes, time: .zero, on: replica, at: Self.now)
+            fail(ended, Self.noLongerFits)
+            return
+        }
+        guard let entry = catalog[id] else {
+            let ended = fleet.adapterLoadFailed(id, on: replica, at: Self.now)
+            return fail(ended, APIError(.notFound, "The adapter was unloaded meanwhile."))
+        }
+        loader.load(entry, for: replica)
+    }
+
+    private func unload(_ id: AdapterID, from replica: ReplicaID) {
+        residents[id]?.replicas.remove(replica)
+        if residents[id]?.replicas.isEmpty == true { residents[id] = nil }
+        let compute = replicas[replica.rawValue]
+        if compute.merged?.adapter == id { compute.merged = nil }
+        guard let entry = catalog[id] else { return }
+        catalog.count(id) { $0.evictions += 1 }
+        metrics.adapterEvicted(entry.name, replica: replica.rawValue)
+        if catalog[entry.name]?.id != id, residents[id] == nil { catalog.forget(id) }
+    }
+
+    /// The loader has answered.
+    func adapterPacked(_ load: AdapterLoad) {
+        let now = Self.now
+        let name = catalog[load.id]?.name ?? "?"
+        switch load.packed {
+        case .success(let packed):
+            residents[load.id, default: ResidentAdapter(packed: packed, replicas: [])]
+                .replicas.insert(load.replica)
+            catalog.count(load.id) { $0.loads += 1 }
+            metrics.adapterLoaded(
+                name, replica: load.replica.rawValue, bytes: packed.byteCount, took: load.time)
+            let ended = fleet.adapterLoaded(
+                load.id, bytes: packed.byteCount, time: load.time, on: load.replica, at: now)
+            fail(ended, Self.noLongerFits)
+        case .failure(let failure):
+            log.error("adapter '\(name)' could not be loaded: \(failure.message)")
+            let ended = fleet.adapterLoadFailed(load.id, on: load.replica, at: now)
+            fail(ended, .adapterNotLoadable(name, reason: failure.message))
+        }
+    }
+
+    private static let noLongerFits = APIError(
+        .unavailable, "The adapter is larger than the memory for adapters: raise "
+            + "replicas.adapterMemory.", parameter: "model")
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import HTTPServing
+internal import Inference
+internal import Logging
+internal import PolicyKit
+internal import Scheduling
+
+/// What was last reported of a policy, to tell what is new.
+struct PolicyReport {
+    var calls = 0
+    var time = Duration.zero
+    var strikes = 0
+    var fallBacks = 0
+}
+
+// What the engine tells metrics and log.
+extension Engine {
+    func observeToken(of sequence: LiveSequence, on replica: Int, at now: Instant) {
+        let generation = sequence.generation
+        if let last = sequence.lastToken {
+            metrics.laterToken(replica: replica, after: last.duration(to: now))
+        } else if generation.firstToken == nil {
+            generation.firstToken = now
+            metrics.firstToken(
+                replica: replica, adapter: adapterLabel(generation.job.adapter),
+                after: generation.arrival.duration(to: now))
+        }
+        sequence.lastToken = now
+        generation.lastToken = now
+    }
+
+    func observeStep(
+        _ plan: StepPlan, on replica: Int, _ output: StepOutput, _ result: StepResult
+    ) {
+        let compute = replicas[replica]
+        var tokens: [AdapterID: CompletedStep.AdapterTokens] = [:]
+        for entry in plan.entries {
+            let isDecode =
+                entry.tokens == 1 && entry.position >= (sequences[entry.id]?.promptCount ?? 0)
+            tokens[
+                entry.adapter,
+                default: .init(adapter: adapterLabel(entry.adapter), prompt: 0, generated: 0)
+            ].prompt += isDecode ? 0 : entry.tokens
+            if entry.samples { tokens[entry.adapter]?.generated += 1 }
+        }
+        let counters = fleet[ReplicaID(rawValue: replica)].counters
+        let preemptions = counters.preemptions - compute.reportedPreemptions
+        compute.reportedPreemptions = counters.preemptions
+        let overhead = compute.lastAnswer.map { $0.duration(to: plan.start) } ?? .zero
+        metrics.stepCompleted(
+            CompletedStep(
+                replica: replica, duration: output.times.total,
+                overhead: compute.wasIdle ? .zero : overhead,
+                tokens: tokens.values.sorted { ($0.adapter ?? "") < ($1.adapter ?? "") },
+                preemptions: preemptions))
+        let mode = ReplicaMode(plan.mode)
+        if mode != compute.mode || result.merged != nil {
+            metrics.modeSwitched(
+                ModeSwitch(
+                    replica: replica, from: compute.mode, to: mode,
+                    merge: result.merged == nil ? nil : result.mergeTime))
+            compute.mode = mode
+        }
+        compute.lastAnswer = Self.now
+        compute.wasIdle = false
+    }
+
+    func observeReplica(_ replica: Int) {
+        let scheduler = fleet[ReplicaID(rawValue: replica)]
+        let compute = replicas[replica]
+        if !compute.isBusy { compute.wasIdle = true }
+        metrics.replicaChanged(
+            ReplicaLoad(
+                replica: replica, running: scheduler.backlog.running,
+                waiting: scheduler.backlog.waiting, pagesUsed: scheduler.pages.usedPages,
+                pagesFree: scheduler.pages.freePages, wastedTokens: scheduler.pages.wastedTokens,
+                mode: compute.mode))
+        for status in scheduler.policyStatuses { report(status, replica: replica) }
+        report(fleet.dispatchStatus, replica: 0)
+    }
+
+    func observeEnd(of generation: Generation, at now: Instant) {
+        let begun = generation.sequences.compactMap(\.firstStep).min()
+        var finished = FinishedRequest(
+            replica: generation.replica, adapter: adapterLabel(generation.job.adapter),
+            reason: generation.reason, total: generation.arrival.duration(to: now),
+            queued: generation.arrival.duration(to: begun ?? now))
+        if let begun, let first = generation.firstToken {
+            finished.prefill = begun.duration(to: first)
+            finished.decode = first.duration(to: generation.lastToken ?? first)
+        }
+        finished.promptTokens = generation.job.prompts.reduce(0) { $0 + $1.count }
+        finished.generatedTokens = generation.sequences.reduce(0) { $0 + $1.generatedCount }
+        finished.choices = generation.job.choicesPerPrompt
+        finished.maxTokens = generation.job.maximumTokens
+        metrics.requestFinished(finished)
+    }
+
+    /// The body of `/metrics`.
+    package func exposition() -> [UInt8] {
+        var running: Set<String> = []
+        var waiting: Set<String> = []
+        for sequence in sequences.values {
+            guard let name = adapterLabel(sequence.generation.job.adapter) else { continue }
+            if sequence.firstStep == nil { waiting.insert(name) } else { running.insert(name) }
+        }
+        metrics.adaptersInUse(
+            running: running.sorted(), waiting: waiting.sorted(),
+            unixTime: Date().timeIntervalSince1970)
+        return metrics.exposition()
+    }
+
+    /// The adapter's name; `nil` for the base.
+    private func adapterLabel(_ id: AdapterID) -> String? {
+        id.isBase ? nil : catalog[id]?.name
+    }
+
+    private func report(_ status: PolicyStatus, replica: Int) {
+        let key = "\(replica)/\(status.kind.rawValue)"
+        var report = reported[key] ?? PolicyReport()
+        guard status.calls != report.calls || status.strikes != report.strikes else { return }
+        metrics.policyWorked(
+            PolicyWork(
+                kind: status.kind.rawValue, instance: status.name,
+                calls: status.calls - report.calls, time: status.time - report.time,
+                strikes: status.strikes - report.strikes))
+        if status.strikes > report.strikes, let strike = status.lastStrike {
+            log.warning(
+                """
+                \(status.kind.rawValue) policy '\(status.name)' \(strike.fault.rawValue): \
+                \(strike.message)
+                """)
+        }
+        if status.fallBacks > report.fallBacks {
+            log.error(
+                """
+                \(status.kind.rawValue) policy '\(status.name)' is set aside after its strikes; \
+                the built-in default takes over
+                """)
+        }
+        report = PolicyReport()
+        report.calls = status.calls
+        report.time = status.time
+        report.strikes = status.strikes
+        report.fallBacks = status.fallBacks
+        reported[key] = report
+    }
+}
+
+extension ReplicaMode {
+    fileprivate init(_ mode: BatchMode) {
+        switch mode {
+        case .unmerged: self = .unmerged
+        case .merged: self = .merged
+        case .mixed: self = .mixed
+        }
+    }
+}

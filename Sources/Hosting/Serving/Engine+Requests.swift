@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTPServing
+internal import Inference
+internal import PolicyKit
+internal import Scheduling
+
+/// One request of a client, with its choices.
+package final class Generation {
+    package let id: Int
+    let job: GenerationJob
+    let arrival: Instant
+    let sink: (GenerationEvent) -> Void
+    var sequences: [LiveSequence] = []
+    var unfinished = 0
+    var replica = 0
+    var firstToken: Instant?
+    var lastToken: Instant?
+    var reason = FinishedReason.abort
+
+    init(
+        id: Int, job: GenerationJob, arrival: Instant, sink: @escaping (GenerationEvent) -> Void
+    ) {
+        self.id = id
+        self.job = job
+        self.arrival = arrival
+        self.sink = sink
+    }
+}
+
+extension Engine {
+    /// Takes a job; `sink` hears of each token, then of the end, always after this has returned.
+    ///
+    /// - Throws: the refusal, where the queue is full or the request can never be served.
+    package func submit(
+        _ job: GenerationJob, sink: @escaping (GenerationEvent) -> Void
+    ) throws(APIError) -> Generation {
+        let now = Self.now
+        let generation = Generation(id: makeGenerationID(), job: job, arrival: now, sink: sink)
+        for (index, prompt) in job.prompts.enumerated() {
+            for copy in 0..<job.choicesPerPrompt {
+                do throws(APIError) {
+                    try submit(
+                        prompt, choice: index * job.choicesPerPrompt + copy, of: generation)
+                } catch {
+                    cancel(generation)
+                    throw error
+                }
+            }
+        }
+        generations[generation.id] = generation
+        catalog.count(job.adapter) { $0.requests += 1 }
+        advance()
+        return generation
+    }
+
+    private func submit(
+        _ prompt: [Int32], choice: Int, of generation: Generation
+    ) throws(APIError) {
+        let limit = fleet.limits.contextLength
+        let room = limit - prompt.count
+        guard room > 0 else {
+            metrics.requestRejected(.contextLength)
+            throw APIError(
+                .badRequest,
+                "This model's maximum context length is \(limit) tokens. However, your prompt has "
+                    + "\(prompt.count) tokens, which leaves no room for output: shorten it.",
+                parameter: "prompt")
+        }
+        let maximum = generation.job.maximumTokens ?? room
+        var request = NewRequest(
+            id: makeRequestID(), adapter: generation.job.adapter, tenant: generation.job.tenant,
+            arrival: generation.arrival, promptTokens: prompt.count)
+        request.maximumTokens = maximum
+        let sequence = try LiveSequence(
+            id: request.id, choice: choice, generation: generation, prompt: prompt,
+            in: SequenceSetting(model: model, maximumTokens: maximum))
+        switch fleet.submit(request, at: generation.arrival) {
+        case .accepted(let replica): generation.replica = replica.rawValue
+        case .refused(let refusal): throw refused(refusal, prompt: prompt.count, output: maximum)
+        }
+        sequences[request.id] = sequence
+        generation.sequences.append(sequence)
+        generation.unfinished += 1
+    }
+
+    /// Gives up a generation whose client has gone.
+    package func cancel(_ generation: Generation) {
+        let now = Self.now
+        for sequence in generation.sequences where sequences[sequence.id] != nil {
+            sequence.isAbandoned = true
+            if fleet.cancel(sequence.id, at: now) != .afterStep { end(sequence.id, at: now) }
+        }
+        advance()
+    }
+
+    /// Gives up everything that has not ended, as at the deadline of a drain.
+    package func cancelAll() {
+        for generation in generations.values.sorted(by: { $0.id < $1.id }) { cancel(generation) }
+    }
+
+    /// A sequence has left the fleet.
+    func end(_ id: RequestID, at now: Instant) {
+        guard let sequence = sequences.removeValue(forKey: id) else { return }
+        let generation = sequence.generation
+        generation.unfinished -= 1
+        if let finish = sequence.finish { generation.reason = FinishedReason(finish.reason) }
+        guard generation.unfinished == 0 else { return }
+        guard generations.removeValue(forKey: generation.id) != nil else { return }
+        observeEnd(of: generation, at: now)
+        if !sequence.isAbandoned { generation.sink(.finished) }
+    }
+
+    /// Requests have ended because of a fault that is not theirs.
+    func fail(_ ended: [RequestID], _ error: APIError) {
+        let now = Self.now
+        for id in ended {
+            guard let sequence = sequences.removeValue(forKey: id) else { continue }
+            let generation = sequence.generation
+            guard generations.removeValue(forKey: generation.id) != nil else { continue }
+            generation.reason = .error
+            observeEnd(of: generation, at: now)
+            if !sequence.isAbandoned { generation.sink(.failed(error)) }
+            cancel(generation)
+        }
+    }
+
+    private func refused(_ refusal: Refusal, prompt: Int, output: Int) -> APIError {
+        switch refusal {
+        case .queueFull(let limit, let retryAfter):
+            metrics.requestRejected(.queueFull)
+            let seconds = Int((retryAfter?.inSeconds ?? 1).rounded(.up))
+            return .overloaded(
+                "The queue is full: \(limit) requests wait already (limits.queue).",
+                retryAfterSeconds: max(1, seconds))
+        case .contextTooLong(let limit):
+            metrics.requestRejected(.contextLength)
+            return APIError(
+                .badRequest,
+                "This model's maximum context length is \(limit) tokens. However, you requested "
+                    + "\(prompt + output) tokens (\(prompt) in the prompt, \(output) in the "
+                    + "completion): shorten the prompt or max_tokens.", parameter: "max_tokens")
+        case .doesNotFitInMemory(let pages, let limit):
+            metrics.requestRejected(.contextLength)
+            return APIError(
+                .badRequest,
+                "The request needs \(pages) KV pages and a replica has \(limit): shorten it, or "
+                    + "raise replicas.memory.", parameter: "max_tokens")
+        case .adapterTooLarge(let bytes, let budget):
+            metrics.requestRejected(.adapterUnavailable)
+            return APIError(
+                .unavailable,
+                "The adapter takes \(bytes) bytes and a replica has \(budget) for it: raise "
+                    + "replicas.adapterMemory.", parameter: "model")
+        case .unknownAdapter, .duplicateAdapter:
+            metrics.requestRejected(.adapterUnavailable)
+            return APIError(.notFound, "The adapter was unloaded meanwhile.", parameter: "model")
+        case .emptyPrompt:
+            return APIError(.badRequest, "The prompt has no token.", parameter: "prompt")
+        case .nothingToGenerate:
+            return APIError(.badRequest, "max_tokens must be at least 1.", parameter: "max_tokens")
+        case .duplicateRequest:
+            return APIError(.internalError, "The request is known already.")
+        }
+    }
+}
+
+extension FinishedReason {
+    fileprivate init(_ reason: FinishReason) {
+        switch reason {
+        case .stop: self = .stop
+        case .length: self = .length
+        case .abort: self = .abort
+        case .error: self = .error
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPServing
+package import Inference
+package import LoopIO
+package import Logging
+package import PolicyKit
+package import Scheduling
+
+/// Serves one model: takes jobs, drives the fleet's decisions and the replicas' compute threads,
+/// samples, and reports each token to whoever asked for it. Loop thread only.
+package final class Engine {
+    package let model: ServedModel
+    package internal(set) var catalog = AdapterCatalog()
+    package internal(set) var fleet: Fleet
+    package internal(set) var metrics: ServingMetrics
+
+    var sequences: [RequestID: LiveSequence] = [:]
+    var generations: [Int: Generation] = [:]
+    var replicas: [ReplicaCompute] = []
+    /// Adapters that are packed for the kernels, shared by the replicas that hold them.
+    var residents: [AdapterID: ResidentAdapter] = [:]
+    let loader: AdapterLoader
+    let log: Logger
+    private var nextRequest: UInt64 = 1
+    private var nextGeneration = 1
+    private var inbox: LoopInbox<EngineMessage>?
+    private var onIdle: (() -> Void)?
+    var reported: [String: PolicyReport] = [:]
+    /// Memory that every sequence samples in.
+    var scratch = SamplingScratch()
+
+    /// Starts the compute threads; `fleet` has as many replicas as `executors`.
+    ///
+    /// - Throws: `LoopError` where the loop has no room for another handle.
+    package init(_ parts: EngineParts, loop: EventLoop) throws(LoopError) {
+        model = parts.model
+        fleet = parts.fleet
+        metrics = parts.metrics
+        log = parts.log
+        let relay = MessageRelay()
+        let inbox = try LoopInbox<EngineMessage>(loop: loop) { relay.deliver($0) }
+        self.inbox = inbox
+        loader = AdapterLoader(model: parts.model, inbox: inbox)
+        replicas = parts.executors.enumerated().map { index, configuration in
+            ReplicaCompute(index: index, model: parts.model, configuration, inbox: inbox)
+        }
+        relay.deliver = { [weak self] messages in self?.take(messages) }
+    }
+
+    /// The present, on the clock that the fleet's decisions use.
+    package static var now: Instant { Instant(nanoseconds: Int64(clamping: EventLoop.now)) }
+
+    /// Requests that have not ended.
+    package var unfinished: Int { sequences.count }
+
+    /// Calls `then` when nothing is left to do; at once if that is so already.
+    package func whenIdle(_ then: @escaping () -> Void) {
+        if sequences.isEmpty { return then() }
+        onIdle = then
+    }
+
+    /// Lets the threads end and takes no more answers.
+    package func close() {
+        for replica in replicas { replica.close() }
+        loader.close()
+        inbox?.close()
+        inbox = nil
+    }
+
+    // MARK: - Inside
+
+    func makeRequestID() -> RequestID {
+        defer { nextRequest += 1 }
+        return RequestID(rawValue: nextRequest)
+    }
+
+    func makeGenerationID() -> Int {
+        defer { nextGeneration += 1 }
+        return nextGeneration
+    }
+
+    private func take(_ messages: [EngineMessage]) {
+        for message in messages {
+            switch message {
+            case .stepped(let replica, let result): stepEnded(on: replica, result)
+            case .packed(let load): adapterPacked(load)
+            }
+        }
+        advance()
+    }
+
+    /// Carries out what the last events have made possible: loads, unloads, steps.
+    func advance() {
+        for replica in replicas.indices { advance(replica) }
+        if sequences.isEmpty, let onIdle {
+            self.onIdle = nil
+            onIdle()
+        }
+    }
+
+    private func advance(_ replica: Int) {
+        let id = ReplicaID(rawValue: replica)
+        performActions(on: id)
+        guard !replicas[replica].isBusy else { return }
+        if let plan = fleet.planStep(on: id, at: Self.now) {
+            start(plan, on: replica)
+        }
+        performActions(on: id)
+        observeReplica(replica)
+    }
+}
+
+/// What an engine is made of.
+package struct EngineParts {
+    package var model: ServedModel
+    package var fleet: Fleet
+    package var executors: [ExecutorConfiguration]
+    package var metrics: ServingMetrics
+    package var log: Logger
+}
+
+/// What other threads tell the engine.
+nonisolated enum EngineMessage: Sendable {
+    case stepped(replica: Int, StepResult)
+    case packed(AdapterLoad)
+}
+
+/// Stands between the inbox, which the threads need, and the engine, which is made after them.
+private final class MessageRelay {
+    var deliver: ([EngineMessage]) -> Void = { _ in }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPServing
+internal import Inference
+internal import ModelLoading
+internal import PolicyKit
+internal import Tokenization
+
+/// What a sequence needs to know of the host it runs in.
+struct SequenceSetting {
+    let model: ServedModel
+    let maximumTokens: Int
+    /// Used where the request names no seed.
+    let seed: UInt64
+
+    init(model: ServedModel, maximumTokens: Int) {
+        self.model = model
+        self.maximumTokens = maximumTokens
+        self.seed = UInt64.random(in: 0...UInt64.max)
+    }
+}
+
+/// One choice that is being generated: its tokens, and everything that turns logits into text.
+final class LiveSequence {
+    let id: RequestID
+    let choice: Int
+    let generation: Generation
+    /// The prompt and what was generated: what a recomputation needs.
+    private(set) var tokens: [Int32]
+    let promptCount: Int
+    /// Nobody listens any more.
+    var isAbandoned = false
+    var firstStep: Instant?
+    var lastToken: Instant?
+    private(set) var finish: ChoiceDelta.Finish?
+
+    private let setting: SequenceSetting
+    private var sampler: Sampler
+    private var stops: StopMatcher
+    private var detokenizer: IncrementalDetokenizer?
+
+    var generatedCount: Int { tokens.count - promptCount }
+
+    /// - Throws: what the sampler refuses, as a 400 that names the field.
+    init(
+        id: RequestID, choice: Int, generation: Generation, prompt: [Int32],
+        in setting: SequenceSetting
+    ) throws(APIError) {
+        self.id = id
+        self.choice = choice
+        self.generation = generation
+        self.tokens = prompt
+        self.promptCount = prompt.count
+        self.setting = setting
+        let job = generation.job
+        do {
+            sampler = try Sampler(
+                job.sampling, prompt: prompt,
+                vocabularySize: setting.model.configuration.vocabularySize,
+                fallbackSeed: setting.seed, choice: choice)
+            stops = try StopMatcher(job.stopStrings, includesStop: job.includesStop)
+        } catch {
+            throw APIError(.badRequest, error.description, parameter: error.parameter)
+        }
+        detokenizer = setting.model.tokenizer.map {
+            IncrementalDetokenizer($0, skipSpecialTokens: job.skipsSpecialTokens)
+        }
+    }
+
+    /// Draws the next token and says what that adds to the choice.
+    ///
+    /// - Parameter logits: `[vocabulary]`, of the last token.
+    func sample(
+        from logits: UnsafeBufferPointer<Float>, scratch: inout SamplingScratch
+    ) -> ChoiceDelta {
+        var delta = ChoiceDelta(choice: choice, text: "", tokens: [], logprobs: [], finish: nil)
+        let sampled: SampledToken
+        do throws(SamplingError) {
+            sampled = try sampler.sample(logits: logits, scratch: &scratch)
+        } catch {
+            finish = ChoiceDelta.Finish(reason: .error, stop: nil)
+            delta.text = stops.finish()
+            delta.finish = finish
+            return delta
+        }
+        tokens.append(sampled.token)
+        delta.tokens = [sampled.token]
+        if generation.job.logprobs != nil { delta.logprobs = [logprob(of: sampled)] }
+        delta.text = advance(with: sampled.token)
+        delta.finish = finish
+        return delta
+    }
+
+    /// Text that can be shown after `token`; sets `finish` where it ends the choice.
+    private func advance(with token: Int32) -> String {
+        if let stop = sampler.stop(at: token) {
+            let isShown = generation.job.includesStop && stop != .end
+            let last = isShown ? detokenizer?.push(token) ?? "" : ""
+            switch stop {
+            case .end: finish = ChoiceDelta.Finish(reason: .stop, stop: nil)
+            case .requested(let token):
+                finish = ChoiceDelta.Finish(reason: .stop, stop: .token(Int(token)))
+            }
+            return flush(after: last)
+        }
+        let piece = detokenizer?.push(token) ?? ""
+        let text: String
+        // As vLLM: the token that reaches `min_tokens` is not searched either.
+        let minimum = generation.job.sampling.minTokens
+        if minimum > 0, generatedCount <= minimum {
+            text = stops.pass(piece)
+        } else {
+            let output = stops.feed(piece)
+            text = output.text
+            if let stop = output.stop {
+                finish = ChoiceDelta.Finish(reason: .stop, stop: .text(stop))
+                return text
+            }
+        }
+        guard generatedCount >= setting.maximumTokens else { return text }
+        finish = ChoiceDelta.Finish(reason: .length, stop: nil)
+        return text + flush(after: "")
+    }
+
+    /// The rest of the text when no further token will come.
+    private func flush(after piece: String) -> String {
+        let rest = piece + (detokenizer?.finish() ?? "")
+        let output = stops.feed(rest)
+        if let stop = output.stop, finish?.reason == .length {
+            finish = ChoiceDelta.Finish(reason: .stop, stop: .text(stop))
+        }
+        return output.stop == nil ? output.text + stops.finish() : output.text
+    }
+
+    // MARK: - Logprobs
+
+    private func logprob(of sampled: SampledToken) -> TokenLogprob {
+        TokenLogprob(
+            text: text(of: sampled.token), bytes: bytes(of: sampled.token),
+            logprob: sampled.logprob ?? -.infinity,
+            likeliest: sampled.top.map {
+                TokenLogprob.Alternative(
+                    text: text(of: $0.token), bytes: bytes(of: $0.token), logprob: $0.logprob)
+            })
+    }
+
+    /// A model without a tokenizer names tokens as vLLM's `return_tokens_as_token_ids` does.
+    private func text(of token: Int32) -> String {
+        setting.model.tokenizer?.tokenText(token) ?? "token_id:\(token)"
+    }
+
+    private func bytes(of token: Int32) -> [UInt8] {
+        setting.model.tokenizer?.tokenBytes(token) ?? []
+    }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import HTTPServing
+internal import Inference
+package import Logging
+package import LoopIO
+internal import ManifestLoading
+internal import ModelLoading
+internal import PluginLoading
+internal import PolicyKit
+internal import Scheduling
+
+/// Builds an engine from a manifest: opens and packs the model, checks the adapters, makes the
+/// policies, divides the memory.
+package struct HostAssembly {
+    private let loaded: LoadedManifest
+    private let log: Logger
+    private let threads: Int
+    private let created = Int(Date().timeIntervalSince1970)
+
+    private var spec: Manifest.Spec { loaded.manifest.spec }
+
+    package init(_ loaded: LoadedManifest, log: Logger) {
+        self.loaded = loaded
+        self.log = log
+        let replicas = loaded.manifest.spec.replicas
+        switch replicas.threads.value {
+        case .count(let count): threads = count
+        case .automatic:
+            threads = max(1, ProcessInfo.processInfo.activeProcessorCount / replicas.count.value)
+        }
+    }
+
+    /// - Throws: `HostError` with positions in the manifest where they are known.
+    package func engine(on loop: EventLoop) throws(HostError) -> Engine {
+        let blas = BLAS.configure()
+        let opening = ModelOpening(loaded: loaded, threads: threads, created: created)
+        let model = try opening.model()
+        let adapters = try opening.adapters(for: model)
+        let memory = try memory(for: model)
+        try report(blas)
+        report(model, adapters.count, memory)
+        let parts = EngineParts(
+            model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
+            executors: Array(
+                repeating: executor(for: model, memory), count: spec.replicas.count.value),
+            metrics: metrics(for: model, memory, adapters), log: log)
+        let engine: Engine
+        do {
+            engine = try Engine(parts, loop: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+        for adapter in adapters {
+            do {
+                try engine.add(
+                    adapter.weights, from: adapter.source, isPinned: adapter.isPinned, at: created)
+            } catch {
+                throw HostError([
+                    loaded.document.diagnostic(
+                        error.message, at: adapter.position, path: adapter.path)
+                ])
+            }
+        }
+        return engine
+    }
+
+    // MARK: - Memory
+
+    /// How one replica's memory is divided.
+    private struct Memory {
+        var pages: Int
+        var pageBytes: Int
+        var adapterBytes: Int
+    }
+
+    private func memory(for model: ServedModel) throws(HostError) -> Memory {
+        let all = Int(clamping: spec.replicas.memory.value.bytes)
+        let adapterBytes =
+            spec.replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
+        let pageBytes = ExecutorConfiguration.pageBytes(of: model.configuration)
+        let pages = (all - adapterBytes) / pageBytes
+        guard pages > 0 else {
+            throw HostError([
+                loaded.document.diagnostic(
+                    "\(all) bytes, less \(adapterBytes) for adapters, hold no KV page of "
+                        + "\(pageBytes) bytes: raise it", at: spec.replicas.memory.position,
+                    path: "spec.replicas.memory")
+            ])
+        }
+        if pages * ExecutorConfiguration.pageTokens < model.contextLength {
+            log.warning(
+                """
+                a replica has KV pages for \(pages * ExecutorConfiguration.pageTokens) tokens, \
+                less than one whole context of \(model.contextLength): raise replicas.memory to \
+                serve the longest requests
+                """)
+        }
+        return Memory(pages: pages, pageBytes: pageBytes, adapterBytes: adapterBytes)
+    }
+
+    private func executor(for model: ServedModel, _ memory: Memory) -> ExecutorConfiguration {
+        ExecutorConfiguration(
+            pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
+            contextLength: model.contextLength, threads: threads)
+    }
+
+    private var batch: Int { min(spec.replicas.maxBatch.value, stepTokens) }
+    private var stepTokens: Int { spec.replicas.maxStepTokens.value }
+
+    // MARK: - Policies
+
+    private func fleet(of memory: Memory, contextLength: Int) throws(HostError) -> Fleet {
+        let clock: PolicyClock = { Engine.now }
+        var containment = ContainmentRules()
+        containment.budget = spec.plugins.budget.value
+        var replicas: [ReplicaScheduler] = []
+        for index in 0..<spec.replicas.count.value {
+            var configuration = ReplicaConfiguration(
+                id: ReplicaID(rawValue: index), batchRequests: batch, batchTokens: stepTokens,
+                pages: memory.pages, adapterBytes: memory.adapterBytes)
+            configuration.pageTokens = ExecutorConfiguration.pageTokens
+            configuration.containment = containment
+            replicas.append(
+                ReplicaScheduler(
+                    configuration, policies: try policies(seed: UInt64(index)), clock: clock))
+        }
+        let dispatch = try named(.dispatch) { registry, type, values throws(PluginError) in
+            try registry.makeDispatch(type, values: values, seed: 0)
+        }
+        return Fleet(
+            replicas: replicas, dispatch: dispatch,
+            limits: FleetLimits(queue: spec.limits.queue.value, contextLength: contextLength),
+            containment: containment, clock: clock)
+    }
+
+    private func policies(seed: UInt64) throws(HostError) -> ReplicaPolicies {
+        var policies = ReplicaPolicies()
+        policies.batching = try named(.batching) { registry, type, values throws(PluginError) in
+            try registry.makeBatching(type, values: values, seed: seed)
+        }
+        policies.fairness = try named(.fairness) { registry, type, values throws(PluginError) in
+            try registry.makeFairness(type, values: values, seed: seed)
+        }
+        policies.residency = try named(.residency) { registry, type, values throws(PluginError) in
+            try registry.makeResidency(type, values: values, seed: seed)
+        }
+        return policies
+    }
+
+    private func named<Instance>(
+        _ kind: PolicyKind,
+        _ make: (PolicyRegistry, String, [String: ParameterValue]) throws(PluginError) -> Instance
+    ) throws(HostError) -> NamedPolicy<Instance> {
+        let selection = loaded.manifest.selection(of: kind)
+        do throws(PluginError) {
+            let policy = try make(loaded.registry, selection.type, selection.parameters)
+            return NamedPolicy(name: selection.name, policy: policy)
+        } catch {
+            throw HostError([
+                loaded.document.diagnostic(
+                    error.message, at: selection.position, path: "spec.pipeline.\(kind.rawValue)")
+            ])
+        }
+    }
+
+    // MARK: - Reports
+
+    private func metrics(
+        for model: ServedModel, _ memory: Memory, _ adapters: [OpenedAdapter]
+    ) -> ServingMetrics {
+        let largest = adapters.map(\.weights.byteCount).max() ?? 1
+        return ServingMetrics(
+            ServingMetricsConfiguration(
+                modelName: model.name, replicaCount: spec.replicas.count.value,
+                maxModelLength: model.contextLength,
+                maxAdapters: max(1, memory.adapterBytes / max(1, largest)),
+                cache: .init(
+                    pageTokens: ExecutorConfiguration.pageTokens, pageCount: memory.pages,
+                    dtype: "float32", cachesPrefixes: false)))
+    }
+
+    private func report(_ blas: String) throws(HostError) {
+        do throws(InferenceError) {
+            let speed = Int(try BLAS.measureGigaflops().rounded())
+            let kernels = try InstructionSet.chosen().rawValue
+            log.info("BLAS core \(blas), \(speed) GFLOP/s on one thread; kernels \(kernels)")
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    private func report(_ model: ServedModel, _ adapterCount: Int, _ memory: Memory) {
+        log.info(
+            """
+            model '\(model.name)': \(model.configuration.family.rawValue), \
+            \(model.configuration.parameterCount) parameters, \(model.packed.type.rawValue), \
+            \(Megabytes(model.packed.byteCount)); \(adapterCount) adapters
+            """)
+        log.info(
+            """
+            \(spec.replicas.count.value) replica(s) of \(threads) thread(s), each with \
+            \(memory.pages) KV pages (\(Megabytes(memory.pages * memory.pageBytes))) and \
+            \(Megabytes(memory.adapterBytes)) for adapters
+            """)
+        for note in model.configuration.notes { log.notice("\(note)") }
+    }
+}
+
+/// Bytes as people read them.
+nonisolated struct Megabytes: CustomStringConvertible {
+    let bytes: Int
+
+    init(_ bytes: Int) { self.bytes = bytes }
+
+    var description: String {
+        let tenths = (bytes * 10 + (1 << 19)) >> 20
+        return "\(tenths / 10).\(tenths % 10) MiB"
+    }
+}

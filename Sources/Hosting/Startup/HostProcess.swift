@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+internal import LoopIO
+package import ManifestLoading
+internal import Tokenization
+
+/// The process of `burrow serve`: loop, engine, server and signals.
+package final class HostProcess {
+    private let loop: EventLoop
+    private let engine: Engine
+    private let host: ServingHost
+    private let log: Logger
+    private var signals: [SignalWatcher] = []
+
+    /// Loads and packs everything that the manifest names. Main thread only.
+    package init(_ loaded: LoadedManifest, log: Logger) throws(HostError) {
+        self.log = log
+        do {
+            loop = try EventLoop()
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+        engine = try HostAssembly(loaded, log: log).engine(on: loop)
+        host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
+    }
+
+    package var modelName: String { engine.model.name }
+    package var adapterCount: Int { engine.catalog.count }
+
+    /// Opens the listener.
+    ///
+    /// - Returns: the port, which the system chose where the address has none.
+    package func listen(on address: ListenAddress) throws(HostError) -> Int {
+        try host.listen(on: address)
+    }
+
+    /// A curl line that works against this server.
+    package func example(at address: ListenAddress) -> String {
+        let model = engine.catalog.entries.first?.name ?? engine.model.name
+        let isChat = engine.model.tokenizer?.chatTemplate != nil
+        let path = isChat ? "chat/completions" : "completions"
+        let input: String
+        if isChat {
+            input = #""messages": [{"role": "user", "content": "Hello"}]"#
+        } else if engine.model.tokenizer != nil {
+            input = #""prompt": "Hello""#
+        } else {
+            input = #""prompt": [1, 2, 3], "return_token_ids": true"#
+        }
+        return "curl http://\(address)/v1/\(path) "
+            + "-d '{\"model\": \"\(model)\", \(input), \"max_tokens\": 16}'"
+    }
+
+    /// Serves until a signal ends it and everything is finished.
+    package func run() throws(HostError) {
+        do {
+            for signal in [SignalWatcher.Signal.terminate, .interrupt] {
+                signals.append(
+                    try SignalWatcher(loop: loop, signal: signal) { [weak self] in self?.end() })
+            }
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+        loop.run()
+        for signal in signals { signal.close() }
+        engine.close()
+        do {
+            try loop.close()
+        } catch {
+            log.warning("\(error.description)")
+        }
+    }
+
+    private func end() {
+        guard !host.isDraining else {
+            log.warning("told to end a second time: closing at once")
+            return host.closeAll()
+        }
+        host.drain { [weak self] in
+            self?.log.info("drained")
+            self?.loop.stop()
+        }
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Hosting
+
+@main
+struct Burrow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "burrow",
+        abstract: "Serve one language model with many LoRA adapters from a manifest.",
+        version: BurrowVersion.text,
+        subcommands: [
+            Serve.self, Generate.self, Validate.self, Schema.self, Explain.self,
+            PluginCommand.self, AdapterCommand.self,
+        ])
+}

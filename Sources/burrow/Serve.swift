@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Hosting
+import LoopIO
+import Logging
+import ManifestLoading
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve what a manifest describes over the OpenAI API.",
+        discussion: """
+            SIGTERM and SIGINT stop accepting, let streams finish until spec.server.drainTimeout, \
+            and end with 0. A second one ends at once.
+            """)
+
+    @Argument(help: "The manifest.")
+    var manifest: String
+
+    @Option(help: "Listen here instead of at spec.server.listen, as 127.0.0.1:0.")
+    var listen: String?
+
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        let log = logging.logger()
+        try onMainThread { () throws(HostError) in
+            let loaded = try ManifestReader.load(manifest)
+            for warning in loaded.warnings { log.warning("\(warning.headline)") }
+            try serve(loaded, log)
+        }
+    }
+
+    @MainActor
+    private func serve(_ loaded: LoadedManifest, _ log: Logger) throws(HostError) {
+        let address = try address(for: loaded.manifest)
+        let process = try HostProcess(loaded, log: log)
+        let port = try process.listen(on: address)
+        var bound = address
+        bound.port = UInt16(clamping: port)
+        say("serving \(process.modelName) and \(process.adapterCount) adapters at http://\(bound)")
+        say("try: \(process.example(at: bound))")
+        try process.run()
+    }
+
+    @MainActor
+    private func address(for manifest: Manifest) throws(HostError) -> ListenAddress {
+        guard let listen else { return manifest.spec.server.listen.value }
+        do {
+            return try ListenAddress.parse(listen, from: "--listen")
+        } catch {
+            throw HostError(error.diagnostics)
+        }
+    }
+}
+
+struct LoggingOptions: ParsableArguments {
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: LogLevel = .info
+
+    func logger() -> Logger {
+        var logger = Logger(label: "burrow") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = logLevel.level
+        return logger
+    }
+}
+
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+}
