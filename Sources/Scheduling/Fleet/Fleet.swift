@@ -55,8 +55,8 @@ package struct Fleet {
 
     /// What a dispatch policy would see now for a request on this adapter.
     package mutating func snapshots(for adapter: AdapterID) -> [ReplicaSnapshot] {
-        board.refresh(from: replicas)
-        board.mark(adapter, in: replicas)
+        board.refresh(from: &replicas)
+        board.mark(adapter)
         return board.snapshots
     }
 
@@ -211,11 +211,14 @@ package struct Fleet {
                 refusals.append(refusal)
             }
         }
-        return refusals.count == replicas.count ? refusals.first : nil
+        if refusals.count == replicas.count { return refusals.first }
+        board.register(adapter)
+        return nil
     }
 
     /// As ``ReplicaScheduler/retire(_:at:)``, on every replica.
     package mutating func retire(_ adapter: AdapterID, at now: Instant) {
+        board.retire(adapter)
         for replica in replicas.indices {
             change(replica, at: now) { $0.retire(adapter, at: now) }
         }
@@ -225,10 +228,13 @@ package struct Fleet {
     package mutating func adapterLoaded(
         _ id: AdapterID, bytes: Int, time: Duration, on replica: ReplicaID, at now: Instant
     ) -> [RequestID] {
-        forget(
-            change(replica.rawValue, at: now) {
-                $0.adapterLoaded(id, bytes: bytes, time: time, at: now)
-            })
+        let ended = change(replica.rawValue, at: now) {
+            $0.adapterLoaded(id, bytes: bytes, time: time, at: now)
+        }
+        if replicas[replica.rawValue].residency.state(of: id) == .resident {
+            board.loaded(id, on: replica.rawValue)
+        }
+        return forget(ended)
     }
 
     /// As ``ReplicaScheduler/adapterLoadFailed(_:at:)``.
@@ -258,14 +264,11 @@ package struct Fleet {
     private mutating func change<Answer>(
         _ replica: Int, at now: Instant, _ event: (inout ReplicaScheduler) -> Answer
     ) -> Answer {
-        let before = replicas[replica].backlog
-        let began = replicas[replica].counters.began
-        let answer = event(&replicas[replica])
-        let after = replicas[replica].backlog
+        let (answer, change) = replicas[replica].follow(event)
         board.touch(replica)
-        service.observe(
-            began: replicas[replica].counters.began - began, wasBusy: waitingRequests > 0, at: now)
-        waitingRequests += after.waiting - before.waiting
+        for adapter in change.unloaded { board.unloaded(adapter, from: replica) }
+        service.observe(began: change.began, wasBusy: waitingRequests > 0, at: now)
+        waitingRequests += change.waiting
         return answer
     }
 

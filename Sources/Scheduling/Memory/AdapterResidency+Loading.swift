@@ -28,25 +28,23 @@ extension AdapterResidency {
         if !fits {
             unload(id)
             requeue(id, at: now)
-        } else if entry.isRetired, entry.leases + entry.queuedClaims + entry.holds == 0 {
-            unload(id)
-            entries[id] = nil
         }
+        forgetUnneeded(id)
         if !fits || grew { giveUpHopeless() }
         advance(at: now)
-        return fits && entries[id] != nil
+        return entries[id]?.state == .resident
     }
 
-    /// A load has failed; the requests that claim the adapter must be ended by the caller.
+    /// A load has failed; the caller must end the requests that claim the adapter.
+    ///
+    /// It stays known and is tried again for the next request, even where it is pinned.
     package mutating func failed(_ id: AdapterID, at now: Instant) {
         guard let entry = entries[id], entry.state == .loading else { return }
         counters.failedLoads += 1
         entries[id]?.state = .absent
         usedBytes -= entry.adapter.bytes
         queue[id] = nil
-        if entry.isRetired, entry.leases + entry.queuedClaims + entry.holds == 0 {
-            entries[id] = nil
-        }
+        forgetUnneeded(id)
         advance(at: now)
     }
 
@@ -131,7 +129,7 @@ extension AdapterResidency {
             let id = candidates.remove(at: index).id
             unload(id)
             counters.evictions += 1
-            if entries[id]?.isRetired == true { entries[id] = nil }
+            forgetUnneeded(id)
         }
         return true
     }

@@ -247,16 +247,20 @@ package struct AdapterResidency {
         return since.duration(to: now) >= patience
     }
 
-    /// Drops a retired adapter that nobody needs, and gives room that may have come free.
+    /// After something has ended that used the adapter.
     private mutating func settle(_ id: AdapterID, at now: Instant) {
-        if let entry = entries[id], entry.isRetired, entry.state != .loading,
-            entry.leases + entry.queuedClaims + entry.holds == 0
-        {
-            if entry.state == .resident { unload(id) }
-            entries[id] = nil
-            queue[id] = nil
-        }
+        forgetUnneeded(id)
         advance(at: now)
+    }
+
+    /// Drops a retired adapter that nobody uses or waits for any more.
+    mutating func forgetUnneeded(_ id: AdapterID) {
+        guard let entry = entries[id], entry.isRetired, entry.state != .loading,
+            entry.leases + entry.queuedClaims + entry.holds == 0
+        else { return }
+        unload(id)
+        entries[id] = nil
+        queue[id] = nil
     }
 
     mutating func unload(_ id: AdapterID) {

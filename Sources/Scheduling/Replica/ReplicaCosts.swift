@@ -13,6 +13,9 @@ package struct ReplicaCosts: Sendable, Equatable {
 
     package init() {}
 
+    /// Whether step times can be predicted.
+    package var isMeasured: Bool { steps.observations > 0 }
+
     mutating func observeOutput(generated: Int, most: Int) {
         guard most > 0 else { return }
         outputs = min(outputs + 1, 1_000)
@@ -27,7 +30,7 @@ package struct ReplicaCosts: Sendable, Equatable {
     func pendingTime(
         of backlog: Backlog, in configuration: ReplicaConfiguration, isMerged: Bool
     ) -> Duration? {
-        guard backlog.requests > 0 else { return steps.observations > 0 ? .zero : nil }
+        guard backlog.requests > 0 else { return isMeasured ? .zero : nil }
         let requests = Double(backlog.requests)
         let rows = min(requests, Double(configuration.batchRequests))
         let prompts = Double(backlog.promptTokens)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+import Scheduling
+import Testing
+
+/// Whatever happens and whatever policies answer, the promises of a fleet hold.
+struct FleetPropertyTests {
+    @Test(arguments: RandomFleet.Policies.allCases, 0..<30 as Range<UInt64>)
+    func nothingIsLostAndEverythingEnds(policies: RandomFleet.Policies, seed: UInt64) {
+        var random = RandomFleet(seed: seed, policies: policies)
+        for step in 0..<400 {
+            random.happen()
+            if !random.problems.isEmpty {
+                Issue.record("seed \(seed), event \(step): \(random.problems)")
+                return
+            }
+        }
+        let isDrained = random.drain(rounds: 20_000)
+        #expect(
+            isDrained, "seed \(seed): \(random.witness.live.count) requests starve")
+        #expect(random.problems == [], "seed \(seed)")
+        for replica in random.fleet.replicas {
+            #expect(replica.pages.freePages == replica.pages.totalPages)
+            #expect(replica.backlog.requests == 0)
+        }
+    }
+
+    @Test(arguments: RandomFleet.Policies.allCases, 100..<105 as Range<UInt64>)
+    func theSameEventsGiveTheSameActions(policies: RandomFleet.Policies, seed: UInt64) {
+        var random = RandomFleet(seed: seed, policies: policies)
+        for _ in 0..<300 { random.happen() }
+        var twin = RandomFleet.twin(seed: seed, policies: policies)
+        for (index, (event, now)) in random.events.enumerated() {
+            let reaction = twin.react(to: event, at: now)
+            guard reaction == random.reactions[index] else {
+                Issue.record("seed \(seed), event \(index) \(event): \(reaction)")
+                return
+            }
+        }
+    }
+
+    @Test
+    func tinyMemoryDoesPreemptInTheseTests() {
+        var preemptions = 0
+        for seed in 0..<10 as Range<UInt64> {
+            var random = RandomFleet(seed: seed, policies: .builtIn)
+            for _ in 0..<400 { random.happen() }
+            _ = random.drain(rounds: 20_000)
+            preemptions += random.fleet.replicas.reduce(0) { $0 + $1.counters.preemptions }
+        }
+        print("preemptions in ten runs: \(preemptions)")
+        #expect(preemptions > 0)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+import Scheduling
+
+/// Anything that can happen to a fleet.
+enum FleetEvent: Sendable {
+    case submit(NewRequest)
+    case cancel(RequestID)
+    case finish(RequestID)
+    case plan(ReplicaID)
+    case complete(StepOutcome, ReplicaID)
+    case failStep(Int, ReplicaID)
+    case loaded(AdapterID, bytes: Int, ReplicaID)
+    case loadFailed(AdapterID, ReplicaID)
+    case register(AdapterDescription)
+    case retire(AdapterID)
+}
+
+/// What a fleet answered, and what it wants done.
+struct FleetReaction: Equatable {
+    enum Answer: Equatable {
+        case admission(Admission)
+        case release(Release)
+        case plan(StepPlan?)
+        case ended([RequestID])
+        case refusal(Refusal?)
+        case none
+    }
+
+    var answer: Answer
+    var actions: [[AdapterResidency.Action]]
+}
+
+extension Fleet {
+    mutating func react(to event: FleetEvent, at now: Instant) -> FleetReaction {
+        let answer = self.answer(event, at: now)
+        let actions = replicas.indices.map { takeActions(of: ReplicaID(rawValue: $0)) }
+        return FleetReaction(answer: answer, actions: actions)
+    }
+
+    private mutating func answer(
+        _ event: FleetEvent, at now: Instant
+    ) -> FleetReaction.Answer {
+        switch event {
+        case .submit(let request): .admission(submit(request, at: now))
+        case .cancel(let id): .release(cancel(id, at: now))
+        case .finish(let id): .release(finish(id, at: now))
+        case .plan(let replica): .plan(planStep(on: replica, at: now))
+        case .complete(let outcome, let replica):
+            .ended(complete(outcome, on: replica, at: now))
+        case .failStep(let number, let replica): .ended(failStep(number, on: replica, at: now))
+        case .loaded(let id, let bytes, let replica):
+            .ended(
+                adapterLoaded(
+                    id, bytes: bytes, time: .milliseconds(bytes), on: replica, at: now))
+        case .loadFailed(let id, let replica):
+            .ended(adapterLoadFailed(id, on: replica, at: now))
+        case .register(let adapter): .refusal(register(adapter, at: now))
+        case .retire(let id): retired(id, at: now)
+        }
+    }
+
+    private mutating func retired(_ id: AdapterID, at now: Instant) -> FleetReaction.Answer {
+        retire(id, at: now)
+        return .none
+    }
+}
+
+extension Instant {
+    static let start = Instant(nanoseconds: 0)
+
+    static func seconds(_ seconds: Double) -> Instant {
+        Instant(nanoseconds: Int64(seconds * 1e9))
+    }
+}
+
+/// Short names for identifiers in tables.
+func request(_ number: UInt64) -> RequestID { RequestID(rawValue: number) }
+func adapter(_ number: UInt32) -> AdapterID { AdapterID(rawValue: number) }
+func replica(_ number: Int) -> ReplicaID { ReplicaID(rawValue: number) }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+import Scheduling
+
+/// A fleet with tiny memory to which random things happen.
+struct RandomFleet {
+    /// Which policies plan.
+    enum Policies: CaseIterable, Sendable {
+        case builtIn, nasty, spiteful
+    }
+
+    private(set) var fleet: Fleet
+    private(set) var witness = FleetWitness()
+    private(set) var events: [(FleetEvent, Instant)] = []
+    private(set) var reactions: [FleetReaction] = []
+    private(set) var now = Instant.start
+    private var random: SplitMix64
+    private let configuration: ReplicaConfiguration
+    private var nextRequest: UInt64 = 1
+    private var nextAdapter: UInt32 = 1
+    private var adapters: [AdapterDescription] = []
+
+    init(seed: UInt64, policies: Policies) {
+        random = SplitMix64(seed: seed)
+        var configuration = ReplicaConfiguration(
+            id: replica(0), batchRequests: 1 + random.below(6), batchTokens: 4 + random.below(40),
+            pages: 6 + random.below(12), adapterBytes: 10)
+        configuration.pageTokens = 4
+        configuration.adapterPatience = .milliseconds(200)
+        self.configuration = configuration
+        fleet = Self.fleet(configuration, count: 1 + random.below(3), policies, seed: seed)
+        for _ in 0..<5 { registerAdapter() }
+    }
+
+    static func fleet(
+        _ configuration: ReplicaConfiguration, count: Int, _ kind: Policies, seed: UInt64
+    ) -> Fleet {
+        let replicas = (0..<count).map { index in
+            var own = configuration
+            own.id = ReplicaID(rawValue: index)
+            return ReplicaScheduler(
+                own, policies: policies(kind, seed: seed &+ UInt64(index)), clock: { .start })
+        }
+        let nasty = NamedPolicy<any DispatchPolicy>(
+            name: "nasty", policy: NastyDispatch(seed: seed))
+        return Fleet(
+            replicas: replicas, dispatch: kind == .nasty ? nasty : nil,
+            limits: FleetLimits(queue: 20, contextLength: 200), clock: { .start })
+    }
+
+    private static func policies(_ kind: Policies, seed: UInt64) -> ReplicaPolicies {
+        var policies = ReplicaPolicies()
+        switch kind {
+        case .builtIn: break
+        case .nasty:
+            policies.batching = .init(name: "b", policy: NastyBatching(seed: seed))
+            policies.fairness = .init(name: "f", policy: NastyFairness(seed: seed))
+            policies.residency = .init(name: "r", policy: NastyResidency(seed: seed))
+        case .spiteful:
+            policies.batching = .init(name: "b", policy: SpitefulBatching())
+            policies.fairness = .init(name: "f", policy: SpitefulFairness())
+        }
+        return policies
+    }
+
+    /// A fresh fleet to which the same things can happen.
+    static func twin(seed: UInt64, policies: Policies) -> Fleet {
+        RandomFleet.unregistered(seed: seed, policies: policies)
+    }
+
+    private static func unregistered(seed: UInt64, policies: Policies) -> Fleet {
+        let original = RandomFleet(seed: seed, policies: policies)
+        return fleet(
+            original.configuration, count: original.fleet.replicas.count, policies, seed: seed)
+    }
+
+    var problems: [String] { witness.problems + fleet.inconsistencies() }
+
+    mutating func apply(_ event: FleetEvent) {
+        let reaction = fleet.react(to: event, at: now)
+        events.append((event, now))
+        reactions.append(reaction)
+        witness.witness(event, reaction, configuration: configuration)
+    }
+
+    /// Something happens, a little later.
+    mutating func happen() {
+        now = now.advanced(by: .microseconds(random.below(20_000)))
+        switch random.below(100) {
+        case 0..<25: submit()
+        case 25..<29: if let id = someRequest() { apply(.cancel(id)) }
+        case 29..<31: if let id = someRequest() { apply(.finish(id)) }
+        case 31..<33: registerAdapter()
+        case 33..<35: if let adapter = adapters.randomElement(using: &random) { retire(adapter) }
+        case 35..<36: apply(.cancel(RequestID(rawValue: .max)))
+        default: work(failing: true)
+        }
+    }
+
+    /// Ends loads and steps and begins steps, on all replicas.
+    mutating func work(failing: Bool) {
+        for replica in fleet.replicas.indices.map(ReplicaID.init(rawValue:)) {
+            if let id = witness.loading[replica]?.randomElement(using: &random) {
+                load(id, on: replica, failing: failing)
+            }
+            if let plan = witness.inFlight[replica] {
+                if failing, random.chance(40) { continue }
+                end(plan, on: replica, failing: failing)
+            }
+            apply(.plan(replica))
+        }
+    }
+
+    private mutating func load(_ id: AdapterID, on replica: ReplicaID, failing: Bool) {
+        if failing, random.chance(5) { return apply(.loadFailed(id, replica)) }
+        let declared = fleet[replica].residency.description(of: id)?.bytes ?? 1
+        let grows = failing && random.chance(5)
+        apply(.loaded(id, bytes: grows ? declared + random.below(8) : declared, replica))
+    }
+
+    private mutating func end(_ plan: StepPlan, on replica: ReplicaID, failing: Bool) {
+        if failing, random.chance(2) { return apply(.failStep(plan.number, replica)) }
+        var outcome = StepOutcome(
+            number: plan.number, stepTime: .microseconds(100 + random.below(5_000)))
+        if failing, random.chance(10) {
+            outcome.finished = plan.entries.filter(\.samples).prefix(1).map(\.id)
+        }
+        apply(.complete(outcome, replica))
+    }
+
+    private mutating func submit() {
+        var request = NewRequest(
+            id: RequestID(rawValue: nextRequest), arrival: now,
+            promptTokens: 1 + random.below(20))
+        nextRequest += 1
+        request.maximumTokens = 1 + random.below(20)
+        if random.chance(70), let adapter = adapters.randomElement(using: &random) {
+            request.adapter = adapter.id
+        }
+        if random.chance(2) { request.promptTokens = [0, -1, .max, .min][random.below(4)] }
+        if random.chance(2) { request.maximumTokens = [0, -1, .max, .min][random.below(4)] }
+        if random.chance(5) {
+            request.arrival = now.advanced(by: .milliseconds(-random.below(500)))
+        }
+        apply(.submit(request))
+    }
+
+    private mutating func someRequest() -> RequestID? {
+        witness.live.keys.sorted().randomElement(using: &random)
+    }
+
+    private mutating func registerAdapter() {
+        let adapter = AdapterDescription(
+            id: AdapterID(rawValue: nextAdapter), bytes: 1 + random.below(7),
+            rank: 8, isPinned: random.chance(10))
+        nextAdapter += 1
+        adapters.append(adapter)
+        apply(.register(adapter))
+    }
+
+    private mutating func retire(_ adapter: AdapterDescription) {
+        adapters.removeAll { $0.id == adapter.id }
+        apply(.retire(adapter.id))
+    }
+
+    /// Lets all that is left be served, with nothing failing any more.
+    ///
+    /// - Returns: whether nothing was left after so many rounds.
+    mutating func drain(rounds: Int) -> Bool {
+        for _ in 0..<rounds where !witness.live.isEmpty {
+            now = now.advanced(by: .milliseconds(1))
+            work(failing: false)
+        }
+        return witness.live.isEmpty
+    }
+}
