@@ -76,6 +76,43 @@ struct PreemptionTests {
         #expect(scheduler.counters.finished == 2)
     }
 
+    /// Wants adapter 1 served before any other.
+    private final class Urgent: FairnessPolicy {
+        static var descriptor: PolicyDescriptor {
+            PolicyDescriptor(type: "urgent", version: "1.0.0", summary: "Adapter 1 first.")
+        }
+
+        init(parameters: NoParameters = NoParameters(), seed: UInt64 = 0) {}
+
+        func arrange(
+            _ requests: Span<RequestSnapshot>, in context: FairnessContext,
+            into arrangement: inout FairnessArrangement
+        ) throws(PolicyError) {
+            arrangement.mustServe = [AdapterID(rawValue: 1)]
+        }
+    }
+
+    @Test
+    func anUrgentRequestWithoutPagesDoesNotHoldUpWhoHasThem() {
+        var policies = ReplicaPolicies()
+        policies.fairness = .init(name: "urgent", policy: Urgent())
+        var configuration = ReplicaConfiguration(
+            id: replica(0), batchRequests: 4, batchTokens: 6, pages: 2, adapterBytes: 1)
+        configuration.pageTokens = 4
+        var scheduler = ReplicaScheduler(configuration, policies: policies, clock: { .start })
+        _ = scheduler.register(
+            AdapterDescription(id: adapter(1), bytes: 1, rank: 8), at: .start)
+        submit(1, prompt: 8, most: 1, to: &scheduler)
+        #expect(step(&scheduler)?.entries.first?.tokens == 6)
+        var urgent = NewRequest(
+            id: request(2), adapter: adapter(1), arrival: .seconds(1), promptTokens: 4)
+        urgent.maximumTokens = 2
+        #expect(scheduler.submit(urgent, at: .start) == nil)
+        _ = scheduler.adapterLoaded(adapter(1), bytes: 1, time: .milliseconds(1), at: .start)
+        #expect(step(&scheduler)?.entries.map(\.id) == [request(1)])
+        #expect(step(&scheduler)?.entries.map(\.id) == [request(2)])
+    }
+
     /// Both policies keep the rules, and together they undo all that is computed.
     @Test
     func policiesThatUndoOneAnotherAreOverruled() {

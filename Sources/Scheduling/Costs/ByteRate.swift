@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PolicyKit
+
 /// How long something takes per byte, as an exponentially weighted mean of what was measured.
 package struct ByteRate: Sendable, Equatable {
     package private(set) var observations = 0
@@ -20,7 +22,7 @@ package struct ByteRate: Sendable, Equatable {
     package mutating func observe(bytes count: Int, took time: Duration) {
         guard count > 0, time > .zero else { return }
         let keep = 0.9
-        seconds = seconds * keep + time.seconds
+        seconds = seconds * keep + time.inSeconds
         bytes = bytes * keep + Double(count)
         observations = min(observations + 1, .max - 1)
     }

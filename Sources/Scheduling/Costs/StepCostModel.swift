@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PolicyKit
+
 /// What the time of one iteration depends on.
 package struct StepFeatures: Sendable, Equatable {
     package var promptTokens = 0
@@ -80,7 +82,7 @@ package struct StepCostModel: Sendable, Equatable {
 
     /// Learns the measured time of an iteration; times that are not positive are ignored.
     package mutating func observe(_ step: StepFeatures, took time: Duration) {
-        let seconds = time.seconds
+        let seconds = time.inSeconds
         guard seconds > 0 else { return }
         let input = step.vector / seconds
         var error = 1 - (weights * input).sum()
@@ -142,12 +144,6 @@ package struct StepCostModel: Sendable, Equatable {
 }
 
 extension Duration {
-    /// The duration in seconds, without going through a count that may overflow.
-    var seconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) * 1e-18
-    }
-
     /// A duration of 0 to about 30 years; what is not a number is zero.
     static func clamping(seconds: Double) -> Duration {
         guard seconds > 0 else { return .zero }

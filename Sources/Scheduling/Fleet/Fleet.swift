@@ -41,7 +41,16 @@ package struct Fleet {
 
     // MARK: - Facts
 
+    /// A replica as it stands; a copy that is kept over the next event makes that event slow.
     package subscript(id: ReplicaID) -> ReplicaScheduler { replicas[id.rawValue] }
+
+    /// As ``ReplicaScheduler/isRunnable``.
+    package func isRunnable(_ replica: ReplicaID) -> Bool { replicas[replica.rawValue].isRunnable }
+
+    /// As ``ReplicaScheduler/isHoldingBack``.
+    package func isHoldingBack(_ replica: ReplicaID) -> Bool {
+        replicas[replica.rawValue].isHoldingBack
+    }
 
     /// The replica that holds an unfinished request.
     package func replica(of request: RequestID) -> ReplicaID? {

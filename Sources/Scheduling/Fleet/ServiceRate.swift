@@ -21,7 +21,7 @@ struct ServiceRate: Sendable, Equatable {
     /// Takes note that `began` requests left the queue for their first iteration; `wasBusy` tells
     /// whether any waited since the last call.
     mutating func observe(began: Int, wasBusy: Bool, at now: Instant) {
-        let elapsed = last.map { max(0, $0.duration(to: now).seconds) } ?? 0
+        let elapsed = last.map { max(0, $0.duration(to: now).inSeconds) } ?? 0
         last = now
         turnedAway = max(0, turnedAway - began)
         guard wasBusy else { return }
