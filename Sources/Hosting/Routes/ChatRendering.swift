@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import HTTPServing
 internal import Tokenization
 
 /// Writes a chat through the model's template.
 struct ChatRendering {
     let tokenizer: Tokenizer
+    /// What `strftime_now` tells.
+    let clock: TemplateClock
 
     /// - Throws: 400 with what the template says, as through `raise_exception`.
     func text(of chat: ChatInput) throws(APIError) -> String {
-        guard let template = tokenizer.chatTemplate else {
-            throw APIError(
-                .badRequest,
-                "messages: the served model has no chat template: use /v1/completions.",
-                parameter: "messages")
-        }
-        var context = tokenizer.templateContext
-        for argument in chat.templateArguments.members {
-            context.append(TemplateValue.Member(argument.name, TemplateValue(argument.value)))
-        }
-        context.append(TemplateValue.Member("messages", .array(chat.messages.map(Self.value))))
-        context.append(
-            TemplateValue.Member("add_generation_prompt", .bool(chat.addsGenerationPrompt)))
         do {
-            return try template.render(.object(context))
+            return try tokenizer.renderChat(
+                messages: chat.messages.map(Self.value), tools: nil,
+                addGenerationPrompt: chat.addsGenerationPrompt,
+                extra: chat.templateArguments.members.map {
+                    TemplateValue.Member($0.name, TemplateValue($0.value))
+                }, clock: clock)
         } catch {
             throw APIError(
                 .badRequest, "messages: \(error.description)", parameter: "messages")
@@ -58,5 +53,13 @@ extension TemplateValue {
         case .object(let object):
             self = .object(object.members.map { Member($0.name, TemplateValue($0.value)) })
         }
+    }
+}
+
+extension TemplateClock {
+    /// The wall clock of this machine.
+    static var now: TemplateClock {
+        let seconds = Int(Date().timeIntervalSince1970)
+        return TemplateClock(localSeconds: seconds + TimeZone.current.secondsFromGMT())
     }
 }

@@ -83,7 +83,7 @@ struct JobResolution {
 
     func tokens(of chat: ChatInput) throws(APIError) -> [Int32] {
         guard let tokenizer = model.tokenizer else { throw Self.noTokenizer("messages") }
-        let text = try ChatRendering(tokenizer: tokenizer).text(of: chat)
+        let text = try ChatRendering(tokenizer: tokenizer, clock: .now).text(of: chat)
         let tokens = try encoded { () throws(TokenizationError) in
             try tokenizer.encodeChat(text)
         }
