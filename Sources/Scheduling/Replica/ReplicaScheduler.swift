@@ -51,7 +51,8 @@ package struct ReplicaScheduler {
     ) {
         precondition(
             configuration.batchRequests > 0 && configuration.batchTokens > 0,
-            "a batch of \(configuration.batchRequests) requests, \(configuration.batchTokens) tokens"
+            "a batch of \(configuration.batchRequests) requests and "
+                + "\(configuration.batchTokens) tokens"
         )
         self.configuration = configuration
         self.clock = clock
