@@ -9,7 +9,8 @@ let policyKitTesting: Target.Dependency = .product(
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let collections: Target.Dependency = .product(
+    name: "OrderedCollections", package: "swift-collections")
 
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),

@@ -15,54 +15,95 @@
 typedef struct {
     const float *keys;
     const float *values;
+    // The page that comes next, to be fetched meanwhile.
+    const float *next_keys;
+    const float *next_values;
     // The states of all queries of the call.
     float *state;
     // How many of its tokens are seen.
     size_t valid;
 } Page;
 
+// Scores of QUERIES queries: even and odd elements of the head are summed apart, since a single
+// chain would wait for each addition.
+INLINE void score(const KernelAttention *a, const Page *page, const float *queries, vf *scores,
+                  const int QUERIES) {
+    const float *keys = page->keys, *next = page->next_keys;
+    const size_t size = a->head_size;
+    vf even[KERNEL_ATTENTION_QUERIES], odd[KERNEL_ATTENTION_QUERIES];
+    UNROLL for (int q = 0; q < QUERIES; q++) even[q] = odd[q] = splat(0);
+    for (size_t d = 0; d < size; d += 2) {
+        __builtin_prefetch(next, 0, 3);
+        __builtin_prefetch(next + KERNEL_PAGE_TOKENS, 0, 3);
+        vf first = load(keys), second = load(keys + KERNEL_PAGE_TOKENS);
+        UNROLL for (int q = 0; q < QUERIES; q++) {
+            even[q] = madd(splat(queries[q * size + d]), first, even[q]);
+            odd[q] = madd(splat(queries[q * size + d + 1]), second, odd[q]);
+            KERNEL_KEEP_PAIR(even[q], odd[q]);
+        }
+        keys += 2 * KERNEL_PAGE_TOKENS;
+        next += 2 * KERNEL_PAGE_TOKENS;
+    }
+    UNROLL for (int q = 0; q < QUERIES; q++) scores[q] = even[q] + odd[q];
+}
+
+// CHUNKS * 16 elements from `d` on of the weighted values of QUERIES queries.
+INLINE void gather(const KernelAttention *a, const Page *page, float *state, size_t d,
+                   float (*weights)[KERNEL_PAGE_TOKENS], const float *decays, const int QUERIES,
+                   const int CHUNKS) {
+    const size_t stride = a->cache.value_stride;
+    const float *values = page->values + d, *next = page->next_values + d;
+    vf sums[KERNEL_ATTENTION_QUERIES][KERNEL_TILE_LANES];
+    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHUNKS; c++) {
+        sums[q][c] = load(state + q * a->state_stride + STATE_VALUES + d + 16 * c) *
+                     splat(decays[q]);
+    }
+    for (size_t t = 0; t < page->valid; t++, values += stride, next += stride) {
+        __builtin_prefetch(next, 0, 3);
+        vf value[KERNEL_TILE_LANES];
+        UNROLL for (int c = 0; c < CHUNKS; c++) value[c] = load(values + 16 * c);
+        UNROLL for (int q = 0; q < QUERIES; q++) {
+            vf weight = splat(weights[q][t]);
+            UNROLL for (int c = 0; c < CHUNKS; c++) {
+                sums[q][c] = madd(weight, value[c], sums[q][c]);
+            }
+        }
+    }
+    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHUNKS; c++) {
+        store(state + q * a->state_stride + STATE_VALUES + d + 16 * c, sums[q][c]);
+    }
+}
+
 // QUERIES queries against one page.
 INLINE void attend_page(const KernelAttention *a, const Page *page, const float *queries,
                         float *state, const int QUERIES) {
-    const float *keys = page->keys, *values = page->values;
-    const size_t valid = page->valid;
     vf scores[KERNEL_ATTENTION_QUERIES];
-    UNROLL for (int q = 0; q < QUERIES; q++) scores[q] = splat(0);
-    for (size_t d = 0; d < a->head_size; d++) {
-        vf key = load(keys + d * KERNEL_PAGE_TOKENS);
-        UNROLL for (int q = 0; q < QUERIES; q++) {
-            scores[q] = madd(splat(queries[q * a->head_size + d]), key, scores[q]);
-        }
-    }
+    score(a, page, queries, scores, QUERIES);
     const vi lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const vi seen = lanes < (int)valid;
-    float weights[KERNEL_ATTENTION_QUERIES][KERNEL_PAGE_TOKENS];
-    vf decays[KERNEL_ATTENTION_QUERIES];
+    const vi seen = lanes < (int)page->valid;
+    float decays[16] = {0};
     UNROLL for (int q = 0; q < QUERIES; q++) {
         float *own = state + q * a->state_stride;
-        vf score = select_lanes(seen, scores[q], splat(-INFINITY));
-        float most = largest_lane(score);
+        scores[q] = select_lanes(seen, scores[q], splat(-INFINITY));
+        float most = largest_lane(scores[q]);
         most = own[0] > most ? own[0] : most;
-        decays[q] = exponential(splat(own[0] - most));
-        vf weight = select_lanes(seen, exponential(score - splat(most)), splat(0));
+        decays[q] = own[0] - most;
         own[0] = most;
-        store(own + STATE_SUMS, madd(load(own + STATE_SUMS), decays[q], weight));
+    }
+    store(decays, exponential(load(decays)));
+    float weights[KERNEL_ATTENTION_QUERIES][KERNEL_PAGE_TOKENS];
+    UNROLL for (int q = 0; q < QUERIES; q++) {
+        float *own = state + q * a->state_stride;
+        vf weight = select_lanes(seen, exponential(scores[q] - splat(own[0])), splat(0));
+        store(own + STATE_SUMS, madd(load(own + STATE_SUMS), splat(decays[q]), weight));
         store(weights[q], weight);
     }
-    for (size_t d = 0; d < a->cache.value_stride; d += 16) {
-        vf sums[KERNEL_ATTENTION_QUERIES];
-        UNROLL for (int q = 0; q < QUERIES; q++) {
-            sums[q] = load(state + q * a->state_stride + STATE_VALUES + d) * decays[q];
-        }
-        for (size_t t = 0; t < valid; t++) {
-            vf value = load(values + t * a->cache.value_stride + d);
-            UNROLL for (int q = 0; q < QUERIES; q++) {
-                sums[q] = madd(splat(weights[q][t]), value, sums[q]);
-            }
-        }
-        UNROLL for (int q = 0; q < QUERIES; q++) {
-            store(state + q * a->state_stride + STATE_VALUES + d, sums[q]);
-        }
+    size_t d = 0;
+    for (; d + 16 * KERNEL_TILE_LANES <= a->cache.value_stride; d += 16 * KERNEL_TILE_LANES) {
+        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_TILE_LANES);
+    }
+    for (; d < a->cache.value_stride; d += 16) {
+        gather(a, page, state, d, weights, decays, QUERIES, 1);
     }
 }
 
@@ -97,6 +138,19 @@ static void attend_queries(const KernelAttention *a, const Page *page, size_t fi
     }
 }
 
+// Keys and values of the page that holds `token`, of the head `further` behind the own one.
+INLINE const float *keys_of(const KernelAttention *a, size_t token, size_t further) {
+    return a->cache.keys +
+           (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.key_page_stride +
+           (a->head + further) * a->cache.key_head_stride;
+}
+
+INLINE const float *values_of(const KernelAttention *a, size_t token, size_t further) {
+    return a->cache.values +
+           (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.value_page_stride +
+           (a->head + further) * a->cache.value_head_stride;
+}
+
 // The tokens of one segment, from a fresh state.
 static void attend_segment(const KernelAttention *a, size_t first_token, size_t end_token,
                            float *state) {
@@ -108,12 +162,14 @@ static void attend_segment(const KernelAttention *a, size_t first_token, size_t 
         }
     }
     for (size_t token = first_token; token < end_token; token += KERNEL_PAGE_TOKENS) {
-        size_t page = (size_t)a->pages[token / KERNEL_PAGE_TOKENS];
+        // Behind the last page, the next head's first one: the next task's, as a rule.
+        bool is_last = token + KERNEL_PAGE_TOKENS >= a->end_token;
+        size_t next = is_last ? a->first_token : token + KERNEL_PAGE_TOKENS;
         Page p = {
-            .keys = a->cache.keys + page * a->cache.key_page_stride +
-                    a->head * a->cache.key_head_stride,
-            .values = a->cache.values + page * a->cache.value_page_stride +
-                      a->head * a->cache.value_head_stride,
+            .keys = keys_of(a, token, 0),
+            .values = values_of(a, token, 0),
+            .next_keys = keys_of(a, next, is_last),
+            .next_values = values_of(a, next, is_last),
             .state = state,
         };
         // Row r sees the tokens 0 … position + r.

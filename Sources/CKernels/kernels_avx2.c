@@ -14,6 +14,7 @@
 #define KERNEL_ATTENTION_QUERIES 3
 #define KERNEL_SPIN_CHAINS 6
 #define KERNEL_KEEP(sums) __asm__ volatile("" : : : "memory")
+#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
 #include "body.h"
 #pragma clang attribute pop
 

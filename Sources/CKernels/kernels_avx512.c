@@ -17,6 +17,7 @@
 // Keeps the compiler from loading all rows' values before it uses any, and so from running out of
 // registers.
 #define KERNEL_KEEP(sums) __asm__ volatile("" : "+v"(sums[0]), "+v"(sums[1]) : : "memory")
+#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : "+v"(a), "+v"(b) : : "memory")
 #include "body.h"
 #pragma clang attribute pop
 

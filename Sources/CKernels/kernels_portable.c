@@ -12,6 +12,7 @@
 #define KERNEL_ATTENTION_QUERIES 3
 #define KERNEL_SPIN_CHAINS 3
 #define KERNEL_KEEP(sums) __asm__ volatile("" : : : "memory")
+#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
 #include "body.h"
 
 const KernelTable *kernel_table_portable(void) { return &table; }

@@ -63,8 +63,13 @@ INLINE float sum_lanes(vf v) {
 }
 
 INLINE float largest_lane(vf v) {
-    float most = v[0];
-    UNROLL for (int i = 1; i < 16; i++) most = v[i] > most ? v[i] : most;
+    typedef float v8 __attribute__((ext_vector_type(8)));
+    typedef int32_t i8 __attribute__((ext_vector_type(8)));
+    v8 low = v.lo, high = v.hi;
+    i8 mask = low > high;
+    v8 a = (v8)(((i8)low & mask) | ((i8)high & ~mask));
+    float most = a[0];
+    UNROLL for (int i = 1; i < 8; i++) most = a[i] > most ? a[i] : most;
     return most;
 }
 

@@ -26,6 +26,8 @@ package final class Engine {
     private var nextGeneration = 1
     private var inbox: LoopInbox<EngineMessage>?
     private var onIdle: (() -> Void)?
+    /// Asks again a policy that plans nothing although requests could run.
+    private let patience: LoopTimer
     var reported: [String: PolicyReport] = [:]
     /// Memory that every sequence samples in.
     var scratch = SamplingScratch()
@@ -41,6 +43,7 @@ package final class Engine {
         let relay = MessageRelay()
         let inbox = try LoopInbox<EngineMessage>(loop: loop) { relay.deliver($0) }
         self.inbox = inbox
+        patience = try LoopTimer(loop: loop)
         loader = AdapterLoader(model: parts.model, inbox: inbox)
         replicas = parts.executors.enumerated().map { index, configuration in
             ReplicaCompute(index: index, model: parts.model, configuration, inbox: inbox)
@@ -64,6 +67,7 @@ package final class Engine {
     package func close() {
         for replica in replicas { replica.close() }
         loader.close()
+        patience.close()
         inbox?.close()
         inbox = nil
     }
@@ -105,6 +109,8 @@ package final class Engine {
         guard !replicas[replica].isBusy else { return }
         if let plan = fleet.planStep(on: id, at: Self.now) {
             start(plan, on: replica)
+        } else if fleet.isHoldingBack(id), !patience.isActive {
+            patience.start(after: .milliseconds(1)) { [weak self] in self?.advance() }
         }
         performActions(on: id)
         observeReplica(replica)

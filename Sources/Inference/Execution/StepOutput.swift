@@ -48,6 +48,8 @@ package struct StepTimes: Sendable, Equatable {
     package var attention: Duration = .zero
     /// The output head.
     package var head: Duration = .zero
+
+    package init() {}
 }
 
 /// What a step computed.

@@ -40,8 +40,14 @@ struct StepShape {
         headSize = model.headSize
         angles = model.headSize
         group = model.headCount / model.kvHeadCount
-        attentionRows = max(1, Self.attentionQueries / group)
+        attentionRows = Self.attentionRows(group: group)
         stateStride = (32 + model.headSize.roundedUp(to: 16)).roundedUp(to: 16)
+    }
+
+    /// As many rows as make up to `attentionQueries` queries, in whole eights if that is possible.
+    private static func attentionRows(group: Int) -> Int {
+        let most = max(1, attentionQueries / group)
+        return (1...most).last { $0 * group % 8 == 0 } ?? most
     }
 
     /// First column of each linear layer's outputs in its group's row.
