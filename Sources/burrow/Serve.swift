@@ -2,8 +2,8 @@
 
 import ArgumentParser
 import Hosting
-import LoopIO
 import Logging
+import LoopIO
 import ManifestLoading
 
 struct Serve: ParsableCommand {

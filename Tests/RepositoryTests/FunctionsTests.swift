@@ -20,7 +20,8 @@ struct FunctionsTests {
                 }
             }
             """
-        let found = Functions.find(in: text.split(separator: "\n", omittingEmptySubsequences: false))
+        let found = Functions.find(
+            in: text.split(separator: "\n", omittingEmptySubsequences: false))
         #expect(found.map(\.line) == [2, 9])
         #expect(found.map(\.lineCount) == [2, 3])
         #expect(found.map(\.parameterCount) == [2, 6])

@@ -100,7 +100,8 @@ struct LayerTests {
             let cells = try #require(row, "ARCHITECTURE.md has no row for \(target)")
                 .split(separator: "|")
             let last = try #require(cells.last { !$0.allSatisfy { $0 == " " } })
-            let named = Set(last.split(separator: "`").map(String.init).filter(Self.modules.contains))
+            let named = Set(
+                last.split(separator: "`").map(String.init).filter(Self.modules.contains))
             #expect(named == allowed, "ARCHITECTURE.md's row for \(target)")
         }
     }

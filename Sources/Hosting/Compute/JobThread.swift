@@ -17,9 +17,7 @@ nonisolated final class JobThread<Job: Sendable>: Sendable {
     private let queue = Mutex(Queue())
     private let available = DispatchSemaphore(value: 0)
 
-    /// Starts the thread.
-    ///
-    /// - Parameter body: runs on the new thread; it calls `next` for each job until that gives `nil`.
+    /// Starts the thread, on which `body` runs: it calls `next` for each job until that gives `nil`.
     init(name: String, body: @escaping @Sendable (_ next: () -> Job?) -> Void) {
         let thread = Thread { [self] in
             body { next() }

@@ -71,7 +71,9 @@ final class ReplicaCompute {
     private nonisolated static func run(
         _ job: StepJob, on executor: Result<Executor, InferenceError>, base: PackedModel
     ) -> StepResult {
-        var result = StepResult(number: job.number, output: .failure(InferenceError(.invalidStep, "the step was not run")))
+        var result = StepResult(
+            number: job.number,
+            output: .failure(InferenceError(.invalidStep, "the step was not run")))
         result.output = Result { () throws(InferenceError) in
             let executor = try executor.get()
             let weights: StepWeights

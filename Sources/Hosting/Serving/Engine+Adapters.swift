@@ -119,6 +119,7 @@ extension Engine {
     }
 
     private static let noLongerFits = APIError(
-        .unavailable, "The adapter is larger than the memory for adapters: raise "
+        .unavailable,
+        "The adapter is larger than the memory for adapters: raise "
             + "replicas.adapterMemory.", parameter: "model")
 }

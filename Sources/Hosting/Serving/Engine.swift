@@ -2,8 +2,8 @@
 
 internal import HTTPServing
 package import Inference
-package import LoopIO
 package import Logging
+package import LoopIO
 package import PolicyKit
 package import Scheduling
 

@@ -67,9 +67,8 @@ final class LiveSequence {
         }
     }
 
-    /// Draws the next token and says what that adds to the choice.
-    ///
-    /// - Parameter logits: `[vocabulary]`, of the last token.
+    /// Draws the next token from the `[vocabulary]` logits of the last one, and says what that adds
+    /// to the choice.
     func sample(
         from logits: UnsafeBufferPointer<Float>, scratch: inout SamplingScratch
     ) -> ChoiceDelta {

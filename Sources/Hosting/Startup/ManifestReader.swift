@@ -33,11 +33,12 @@ package enum ManifestReader {
         }
         return LoadedManifest(
             document: document, manifest: manifest, registry: registry,
-            warnings: diagnostics + registry.refusals.map { refusal in
-                var warning = Diagnostic(refusal.message, in: refusal.subject)
-                warning.severity = .warning
-                return warning
-            })
+            warnings: diagnostics
+                + registry.refusals.map { refusal in
+                    var warning = Diagnostic(refusal.message, in: refusal.subject)
+                    warning.severity = .warning
+                    return warning
+                })
     }
 
     /// The built-in policies and those of the plugins in `folders`.

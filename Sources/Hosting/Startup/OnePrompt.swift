@@ -29,7 +29,8 @@ nonisolated package struct PromptFields: Sendable {
 package enum OnePrompt {
     /// Runs the loop until the answer is complete. Main thread only.
     ///
-    /// - Parameter write: takes each piece of text as it comes, and a line break at the end.
+    /// `write` takes each piece of text as it comes, and a line break at the end. Throws `HostError`
+    /// for what the manifest or the request is at fault.
     package static func answer(
         _ fields: PromptFields, from loaded: LoadedManifest, log: Logger,
         write: @escaping (String) -> Void
