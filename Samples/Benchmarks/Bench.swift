@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Inference
+import ModelLoading
+
+/// One measured row.
+struct BenchmarkResult: Codable {
+    var name: String
+    var batch: Int
+    var adapters: Int
+    var mode: Workload.Mode
+    /// Milliseconds of the fastest step.
+    var milliseconds: Double
+    var tokensPerSecond: Double
+    /// Of the time that the slower of memory and arithmetic needs at the least.
+    var percentOfRoofline: Double
+    /// Which one that is.
+    var bound: String
+    /// Of the same batch without adapters, in the same run.
+    var percentOfBase: Double
+    /// Milliseconds of the parts of the fastest step.
+    var parts: [String: Double]
+}
+
+/// The model, its adapters and an executor, measured workload after workload.
+struct Bench {
+    let executor: Executor
+    let adapters: [PackedAdapter]
+    let merged: MergedModel
+    let rank: Int
+    let loadSeconds: Double
+    let mergeSeconds: Double
+    private let weightBytes: Int
+
+    init(weights: ModelWeights, type: WeightType, threads: Int, rank: Int) throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let model = try PackedModel(weights, type: type, threads: threads)
+        loadSeconds = (clock.now - start).seconds
+        adapters = try (0..<Workload.maximumBatch).map { index in
+            try PackedAdapter(
+                AdapterWeights.synthetic(
+                    name: "synthetic-\(index)", rank: rank, seed: UInt64(index),
+                    for: weights.configuration),
+                for: model)
+        }
+        executor = try Executor(
+            model: model,
+            configuration: ExecutorConfiguration(
+                pageCount: 256, maximumTokens: 512, maximumSequences: Workload.maximumBatch,
+                contextLength: min(1024, weights.configuration.contextLength), threads: threads))
+        self.rank = rank
+        weightBytes = model.byteCount
+        var best = Double.infinity
+        var last: MergedModel?
+        for index in 0..<3 {
+            last = nil
+            let start = clock.now
+            last = try MergedModel(base: model, adapter: adapters[index], team: executor.team)
+            best = min(best, (clock.now - start).seconds)
+        }
+        mergeSeconds = best
+        merged = try last ?? MergedModel(base: model, adapter: adapters[0], team: executor.team)
+    }
+
+    /// Every workload in turn, `rounds` times, so that a disturbance hits all alike; the fastest
+    /// step of each counts.
+    func measure(rounds: Int, machine: MachineReport) throws -> [BenchmarkResult] {
+        let workloads = Workload.all
+        var best = [StepTimes?](repeating: nil, count: workloads.count)
+        for _ in 0..<rounds {
+            for (index, workload) in workloads.enumerated() {
+                for _ in 0..<(workload.tokens > 1 ? 2 : 6) {
+                    let times = try executor.run(step(workload)).times
+                    if let fastest = best[index], fastest.total <= times.total { continue }
+                    best[index] = times
+                }
+            }
+        }
+        func total(_ index: Int) -> Double { best[index]?.total.seconds ?? .infinity }
+        return workloads.enumerated().map { index, workload in
+            let base = workloads.firstIndex {
+                $0.name == workload.name && $0.batch == workload.batch && $0.adapters == 0
+            }
+            return result(
+                workload, best[index] ?? StepTimes(), base: total(base ?? index), machine)
+        }
+    }
+
+    private func result(
+        _ workload: Workload, _ times: StepTimes, base: Double, _ machine: MachineReport
+    ) -> BenchmarkResult {
+        let cost = workload.cost(
+            executor.model.configuration, weightBytes: weightBytes,
+            adapterBytes: adapters[0].byteCount, adapterRank: rank)
+        let memory = cost.bytes / (machine.readBandwidth * 1e9)
+        let arithmetic = cost.operations / (machine.multiplyAdds * 1e9)
+        let seconds = times.total.seconds
+        return BenchmarkResult(
+            name: workload.name, batch: workload.batch, adapters: workload.adapters,
+            mode: workload.mode, milliseconds: seconds * 1e3,
+            tokensPerSecond: Double(workload.batch * workload.tokens) / seconds,
+            percentOfRoofline: 100 * max(memory, arithmetic) / seconds,
+            bound: memory > arithmetic ? "memory" : "arithmetic",
+            percentOfBase: 100 * base / seconds,
+            parts: [
+                "linears": times.linears.seconds * 1e3, "adapters": times.adapters.seconds * 1e3,
+                "attention": times.attention.seconds * 1e3, "head": times.head.seconds * 1e3,
+            ])
+    }
+
+    /// The same positions every time: what was in the pages before does not change the cost.
+    private func step(_ workload: Workload) -> ExecutorStep {
+        let pages = ExecutorConfiguration.pages(for: workload.position + workload.tokens)
+        let vocabulary = executor.model.configuration.vocabularySize
+        let chunks = (0..<workload.batch).map { index in
+            SequenceChunk(
+                tokens: (0..<workload.tokens).map {
+                    Int32((index * 7919 + $0 * 104_729) % vocabulary)
+                },
+                position: workload.position,
+                pages: (0..<pages).map { Int32(index * pages + $0) },
+                adapters: workload.adapters == 0 || workload.mode == .merged
+                    ? [] : [AdapterUse(adapters[index % workload.adapters])])
+        }
+        return ExecutorStep(
+            weights: workload.mode == .merged ? .merged(merged) : .base, chunks: chunks)
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        Double(components.seconds) + 1e-18 * Double(components.attoseconds)
+    }
+}

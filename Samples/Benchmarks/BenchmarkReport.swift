@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// All that one run measured.
+struct BenchmarkReport: Codable {
+    var machine: MachineReport
+    var model: String
+    var dtype: String
+    var threads: Int
+    var rank: Int
+    var loadSeconds: Double
+    var mergeSeconds: Double
+    var results: [BenchmarkResult]
+
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// Markdown.
+    func table() -> String {
+        func number(_ value: Double, _ digits: Int = 1) -> String {
+            String(format: "%.\(digits)f", value)
+        }
+        let head = """
+            \(machine.processor), \(machine.cores) cores, \(machine.instructionSet); \
+            BLAS core \(machine.blasCore), \(number(machine.blasGigaflops, 0)) GFLOP/s; \
+            commit \(machine.commit ?? "unknown")
+            read \(number(machine.readBandwidthOneThread)) GB/s with 1 thread, \
+            \(number(machine.readBandwidth)) with \(threads); \
+            multiply-adds \(number(machine.multiplyAddsOneThread, 0)) GFLOP/s with 1 thread, \
+            \(number(machine.multiplyAdds, 0)) with \(threads)
+            \(model) \(dtype), \(threads) threads, adapters of rank \(rank); \
+            packed in \(number(loadSeconds, 2)) s, merged in \(number(mergeSeconds * 1e3, 0)) ms
+
+            | step | batch | adapters | mode | ms | tokens/s | % of limit | limit | % of base |
+            |---|---|---|---|---|---|---|---|---|
+            """
+        let rows = results.map { result in
+            "| \(result.name) | \(result.batch) | \(result.adapters) | \(result.mode.rawValue) "
+                + "| \(number(result.milliseconds, 2)) | \(number(result.tokensPerSecond)) "
+                + "| \(number(result.percentOfRoofline, 0)) | \(result.bound) "
+                + "| \(number(result.percentOfBase, 0)) |"
+        }
+        return ([head] + rows).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Inference
+import ModelLoading
+
+/// Tokens per second of the executor beside what the machine could do at most.
+@main
+struct ExecutorBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ExecutorBenchmark",
+        abstract: "Measures prefill and decode, and how near they come to the machine's limits.")
+
+    @Option(help: "A synthetic preset, or the folder of a model.")
+    var model = "smollm2-360m"
+
+    @Option(help: "How weights are kept: bf16 or f32.")
+    var dtype = "bf16"
+
+    @Option(help: "Threads of a step.")
+    var threads = 2
+
+    @Option(help: "Rank of the synthetic adapters.")
+    var rank = 16
+
+    @Flag(help: "Fewer repetitions.")
+    var quick = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        guard WeightType(rawValue: dtype) != nil else {
+            throw ValidationError("--dtype is bf16 or f32, not \(dtype)")
+        }
+        guard (1...1024).contains(threads) else {
+            throw ValidationError("--threads is 1 to 1024, not \(threads)")
+        }
+        guard AdapterWeights.ranks.contains(rank) else {
+            throw ValidationError("--rank is \(AdapterWeights.ranks), not \(rank)")
+        }
+    }
+
+    func run() throws {
+        let machine = try MachineReport.measure(threads: threads, quick: quick)
+        let weights =
+            try ModelWeights.presets.contains(model)
+            ? ModelWeights.synthetic(preset: model, seed: 1) : ModelWeights.open(folder: model)
+        let bench = try Bench(
+            weights: weights, type: WeightType(rawValue: dtype) ?? .bf16, threads: threads,
+            rank: rank)
+        let results = try bench.measure(rounds: quick ? 2 : 5, machine: machine)
+        let report = BenchmarkReport(
+            machine: machine, model: model, dtype: dtype, threads: threads, rank: rank,
+            loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds, results: results)
+        print(try json ? report.json() : report.table())
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Inference
+
+/// The machine and its limits, measured in the same run as everything else.
+struct MachineReport: Codable {
+    var processor: String
+    var cores: Int
+    var instructionSet: String
+    var blasCore: String
+    var blasGigaflops: Double
+    /// GB/s, of one thread and of all.
+    var readBandwidthOneThread: Double
+    var readBandwidth: Double
+    /// GFLOP/s, of one thread and of all.
+    var multiplyAddsOneThread: Double
+    var multiplyAdds: Double
+    var commit: String?
+
+    static func measure(threads: Int, quick: Bool) throws -> MachineReport {
+        let core = BLAS.configure()
+        let set = try InstructionSet.chosen()
+        let repetitions = quick ? 3 : 8
+        return MachineReport(
+            processor: processorName() ?? "unknown",
+            cores: ProcessInfo.processInfo.activeProcessorCount, instructionSet: set.rawValue,
+            blasCore: core,
+            blasGigaflops: try BLAS.measureGigaflops(repetitions: repetitions),
+            readBandwidthOneThread: try MachinePeaks.readBandwidth(
+                threads: 1, repetitions: repetitions) / 1e9,
+            readBandwidth: try MachinePeaks.readBandwidth(
+                threads: threads, repetitions: repetitions) / 1e9,
+            multiplyAddsOneThread: try MachinePeaks.multiplyAdds(
+                threads: 1, set: set, repetitions: repetitions) / 1e9,
+            multiplyAdds: try MachinePeaks.multiplyAdds(
+                threads: threads, set: set, repetitions: repetitions) / 1e9,
+            commit: currentCommit())
+    }
+
+    private static func processorName() -> String? {
+        let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
+        let line = text?.split(separator: "\n").first { $0.hasPrefix("model name") }
+        return line?.split(separator: ":").last.map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
+    }
+
+    /// The short hash of the checked-out commit; nil without git or outside a repository.
+    private static func currentCommit() -> String? {
+        let git = Process()
+        git.executableURL = URL(filePath: "/usr/bin/env")
+        git.arguments = ["git", "rev-parse", "--short", "HEAD"]
+        let pipe = Pipe()
+        git.standardOutput = pipe
+        git.standardError = FileHandle.nullDevice
+        guard (try? git.run()) != nil else { return nil }
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        git.waitUntilExit()
+        guard git.terminationStatus == 0 else { return nil }
+        return String(decoding: output, as: UTF8.self)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
