@@ -36,10 +36,11 @@ final class ReplicaCompute {
     /// The step that the thread has.
     var plan: StepPlan?
     var isBusy = false
-    /// When the last step's answer came, to tell the time between steps.
-    var lastAnswer: Instant?
-    /// Whether it had nothing to do since then.
+    /// When the last step's answer came; whether nothing could follow it at once; and what else
+    /// the loop did until the step under way was handed over.
+    var answered = Instant(nanoseconds: 0)
     var wasIdle = true
+    var overhead = Duration.zero
     var mode = ReplicaMode.unmerged
     var reportedPreemptions = 0
 

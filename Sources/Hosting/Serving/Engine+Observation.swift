@@ -48,11 +48,10 @@ extension Engine {
         let counters = fleet[ReplicaID(rawValue: replica)].counters
         let preemptions = counters.preemptions - compute.reportedPreemptions
         compute.reportedPreemptions = counters.preemptions
-        let overhead = compute.lastAnswer.map { $0.duration(to: plan.start) } ?? .zero
         metrics.stepCompleted(
             CompletedStep(
                 replica: replica, duration: output.times.total,
-                overhead: compute.wasIdle ? .zero : overhead,
+                overhead: compute.overhead,
                 tokens: tokens.values.sorted { ($0.adapter ?? "") < ($1.adapter ?? "") },
                 preemptions: preemptions))
         let mode = ReplicaMode(plan.mode)
@@ -63,8 +62,6 @@ extension Engine {
                     merge: result.merged == nil ? nil : result.mergeTime))
             compute.mode = mode
         }
-        compute.lastAnswer = Self.now
-        compute.wasIdle = false
     }
 
     func observeReplica(_ replica: Int) {

@@ -29,6 +29,8 @@ extension Engine {
         }
         let compute = replicas[replica]
         compute.plan = plan
+        compute.overhead = compute.wasIdle ? .zero : compute.answered.duration(to: Self.now)
+        compute.wasIdle = false
         compute.start(StepJob(number: plan.number, chunks: chunks, weights: weights))
     }
 
@@ -69,6 +71,7 @@ extension Engine {
     func stepEnded(on replica: Int, _ result: StepResult) {
         let compute = replicas[replica]
         compute.isBusy = false
+        compute.answered = Self.now
         if let merged = result.merged { compute.merged = merged }
         guard let plan = compute.plan, plan.number == result.number else { return }
         compute.plan = nil
