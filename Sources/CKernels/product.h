@@ -10,6 +10,19 @@
 // How far ahead of its use a weight is fetched when each is used once.
 #define PREFETCH_BYTES 4096
 
+// Pairs during which one place of FETCH_BYTES is fetched, a cache line for each.
+#define FETCH_PAIRS 16
+#define FETCH_BYTES (FETCH_PAIRS * 64)
+
+// What the expansions of a panel will read: fetched while the product computes, since the factors
+// of many adapters come from memory and are used once.
+typedef struct {
+    const KernelExpansion *next;
+    const KernelExpansion *end;
+    size_t panel;
+    size_t offset;
+} Fetch;
+
 typedef struct {
     const char *weights;
     const float *x;
@@ -21,7 +34,22 @@ typedef struct {
     // What to fetch meanwhile, and how far to advance for each pair of inputs.
     const char *ahead;
     size_t ahead_step;
+    // NULL if nothing else is to be fetched.
+    Fetch *fetch;
 } Tile;
+
+// The next FETCH_BYTES to fetch, or NULL.
+INLINE const char *next_fetch(Fetch *fetch) {
+    if (fetch == NULL || fetch->next == fetch->end) return NULL;
+    const KernelExpansion *e = fetch->next;
+    const char *place = (const char *)e->weights + fetch->panel * e->panel_bytes + fetch->offset;
+    fetch->offset += FETCH_BYTES;
+    if (fetch->offset >= e->panel_bytes) {
+        fetch->offset = 0;
+        fetch->next++;
+    }
+    return place;
+}
 
 // Bytes of one pair of inputs in a panel.
 INLINE size_t pair_bytes(KernelType type) {
@@ -41,7 +69,13 @@ INLINE void tile(const Tile *t, const int ROWS, const KernelType type) {
     // Every third row: the two between are reached by the addressing modes.
     const float *x[(KERNEL_TILE_ROWS + 2) / 3];
     UNROLL for (int i = 0; i <= (ROWS - 1) / 3; i++) x[i] = t->x + 3 * i * stride;
+    const char *other = NULL;
     for (size_t pair = 0; pair < t->pairs; pair++) {
+        if (pair % FETCH_PAIRS == 0) other = next_fetch(t->fetch);
+        if (other != NULL) {
+            __builtin_prefetch(other, 0, 2);
+            other += 64;
+        }
         __builtin_prefetch(ahead, 0, 2);
         if (t->ahead_step > 64) __builtin_prefetch(ahead + 64, 0, 2);
         ahead += t->ahead_step;
@@ -120,47 +154,77 @@ INLINE void tile_panel(Tile t, size_t rows, KernelType type) {
     }
 }
 
-// One panel at the inputs [start, end), all rows.
-static void product_slice(const KernelProduct *g, size_t panel, size_t start, size_t end,
-                          size_t tiles) {
-    size_t base = g->rows / tiles, larger_tiles = g->rows % tiles;
-    size_t slice_bytes = (end - start) / 2 * pair_bytes(g->type);
-    Tile t = {
-        .weights = (const char *)g->weights + panel * g->panel_bytes +
-                   start / 2 * pair_bytes(g->type),
-        .x = g->x + start,
-        .x_stride = g->x_stride,
-        .y = g->y + panel * g->y_panel_stride,
-        .y_stride = g->y_stride,
-        .pairs = (end - start) / 2,
-        .accumulate = g->accumulate || start > 0,
-    };
+// Calls a tile for as many rows as fit in registers, as evenly as it goes.
+INLINE void tile_rows(Tile t, size_t rows, KernelType type, size_t slice_bytes) {
+    size_t tiles = (rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
+    size_t base = rows / tiles, larger_tiles = rows % tiles;
     for (size_t index = 0; index < tiles; index++) {
-        size_t rows = base + (index < larger_tiles ? 1 : 0);
-        if (tiles == 1) {
-            t.ahead = t.weights + PREFETCH_BYTES;
-            t.ahead_step = pair_bytes(g->type);
-        } else {
-            // While one slice is used `tiles` times, the next arrives.
-            t.ahead = t.weights + slice_bytes + index * slice_bytes / tiles;
-            t.ahead_step = pair_bytes(g->type) / tiles;
-        }
-        tile_panel(t, rows, g->type);
-        t.x += rows * g->x_stride;
-        t.y += rows * g->y_stride;
+        size_t count = base + (index < larger_tiles ? 1 : 0);
+        // While a slice is used `tiles` times, the next one arrives.
+        if (tiles > 1) t.ahead = t.weights + slice_bytes + index * slice_bytes / tiles;
+        tile_panel(t, count, type);
+        t.x += count * t.x_stride;
+        t.y += count * t.y_stride;
+    }
+}
+
+// One panel of a product, all rows, slice by slice.
+static void product_panel(const KernelProduct *g, const char *weights, float *y, Fetch *fetch) {
+    size_t bytes = pair_bytes(g->type);
+    size_t tiles = (g->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
+    size_t depth = tiles == 1 ? g->depth : SLICE_BYTES / bytes * 2;
+    size_t start = 0;
+    do {
+        size_t end = start + depth < g->depth ? start + depth : g->depth;
+        Tile t = {
+            .weights = weights + start / 2 * bytes,
+            .x = g->x + start,
+            .x_stride = g->x_stride,
+            .y = y,
+            .y_stride = g->y_stride,
+            .pairs = (end - start) / 2,
+            .accumulate = g->accumulate || start > 0,
+            .ahead = weights + start / 2 * bytes + PREFETCH_BYTES,
+            .ahead_step = bytes / tiles,
+            .fetch = fetch,
+        };
+        tile_rows(t, g->rows, g->type, (end - start) / 2 * bytes);
+        start = end;
+    } while (start < g->depth);
+}
+
+static void expand_panel(const KernelProduct *g, size_t panel, float *y) {
+    for (size_t i = 0; i < g->expansion_count; i++) {
+        const KernelExpansion *e = &g->expansions[i];
+        size_t first = e->first_row > g->first_row ? e->first_row : g->first_row;
+        size_t end = e->first_row + e->rows, last = g->first_row + g->rows;
+        end = end < last ? end : last;
+        if (first >= end) continue;
+        const char *weights = (const char *)e->weights + panel * e->panel_bytes;
+        Tile t = {
+            .weights = weights,
+            .x = e->x + (first - e->first_row) * e->x_stride,
+            .x_stride = e->x_stride,
+            .y = y + (first - g->first_row) * g->y_stride,
+            .y_stride = g->y_stride,
+            .pairs = e->depth / 2,
+            .accumulate = true,
+            .ahead = weights,
+        };
+        tile_rows(t, end - first, e->type, 0);
     }
 }
 
 static void product(const KernelProduct *g) {
     if (g->rows == 0) return;
-    size_t tiles = (g->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
-    size_t depth = tiles == 1 ? g->depth : SLICE_BYTES / pair_bytes(g->type) * 2;
-    for (size_t panel = 0; panel < g->panels; panel++) {
-        size_t start = 0;
-        do {
-            size_t end = start + depth < g->depth ? start + depth : g->depth;
-            product_slice(g, panel, start, end, tiles);
-            start = end;
-        } while (start < g->depth);
+    const char *weights = (const char *)g->weights + g->first_panel * g->panel_bytes;
+    float *y = g->y;
+    for (size_t panel = g->first_panel; panel < g->first_panel + g->panels; panel++) {
+        Fetch fetch = {.next = g->expansions, .end = g->expansions + g->expansion_count,
+                       .panel = panel};
+        product_panel(g, weights, y, g->expansion_count > 1 ? &fetch : NULL);
+        expand_panel(g, panel, y);
+        weights += g->panel_bytes;
+        y += KERNEL_PANEL_WIDTH;
     }
 }

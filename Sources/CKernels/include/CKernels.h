@@ -31,7 +31,22 @@
 
 typedef enum { KERNEL_F32 = 0, KERNEL_BF16 = 1, KERNEL_F16 = 2 } KernelType;
 
-// y[rows, panels * 32] (+)= x[rows, depth] * W'.
+// The second half of an adapter, y[rows, …] += h[rows, depth] * B', for some rows of a product.
+// B is packed like W.
+typedef struct {
+    const void *weights;
+    size_t panel_bytes;
+    KernelType type;
+    size_t depth;
+    // The row of h that belongs to `first_row`.
+    const float *x;
+    size_t x_stride;
+    // Rows in the numbering of the step.
+    size_t first_row;
+    size_t rows;
+} KernelExpansion;
+
+// y[rows, panels * 32] (+)= x[rows, depth] * W', and then the expansions in their order.
 //
 // W is packed in panels of 32 output columns. A panel holds, for every pair of inputs (k, k + 1):
 // f32: 32 weights of k, then 32 of k + 1; bf16: 32 words with k in the low half and k + 1 in the
@@ -39,18 +54,22 @@ typedef enum { KERNEL_F32 = 0, KERNEL_BF16 = 1, KERNEL_F16 = 2 } KernelType;
 typedef struct {
     const void *weights;
     size_t panel_bytes;
+    size_t first_panel;
     size_t panels;
     KernelType type;
     size_t depth;
+    // The first row's inputs, and its outputs of `first_panel`.
     const float *x;
     size_t x_stride;
-    size_t rows;
     float *y;
     size_t y_stride;
-    // Columns from one panel's output to the next one's; 32 unless two matrices interleave.
-    size_t y_panel_stride;
+    size_t rows;
+    // The first row in the numbering of the step.
+    size_t first_row;
     // Whether y holds partial sums to continue from.
     bool accumulate;
+    const KernelExpansion *expansions;
+    size_t expansion_count;
 } KernelProduct;
 
 // h[rows, rank] = scales[rank] * factor * (A[rank, depth] * x[rows, depth]).

@@ -9,8 +9,7 @@ struct LinearPart {
     let bias: UnsafePointer<Float>?
     /// First column of its outputs in the group's row.
     let column: Int
-    /// Its place among the parts of an `AdapterGroup`.
-    let part: Int
+    let expansions: [KernelExpansion]
 }
 
 /// A block of outputs that one task computes: some panels of one linear layer, some rows.
@@ -36,7 +35,8 @@ extension ForwardPass {
         LinearPart(
             matrix: linears[layer * LinearKind.allCases.count + kind.ordinal],
             bias: model.layers[layer].biases[kind.ordinal], column: shape.column(of: kind),
-            part: index)
+            expansions: expansions(
+                index, group: adapterGroup(layer: layer, LinearGroup.of(kind))))
     }
 
     private func adapterGroup(layer: Int, _ group: LinearGroup) -> Int {
@@ -47,7 +47,6 @@ extension ForwardPass {
 
     /// Queries, keys and values of all rows, into `projections`.
     func projectQueriesKeysValues(layer: Int) {
-        let group = adapterGroup(layer: layer, .queryKeyValue)
         var tasks: [(part: LinearPart, panels: Range<Int>)] = []
         for (index, kind) in LinearGroup.queryKeyValue.kinds.enumerated() {
             let part = part(layer: layer, kind, index)
@@ -62,14 +61,13 @@ extension ForwardPass {
                     y: target.row(rows.lowerBound) + part.column
                         + panels.lowerBound * PackedMatrix.panelWidth,
                     stride: target.stride)
-                compute(part, block, x: scratch.normed, group: group)
+                compute(part, block, x: scratch.normed)
             }
         }
     }
 
     /// The product of `o` or `down`, added to the residual stream.
     func projectBack(layer: Int, _ kind: LinearKind, _ x: RowBuffer) {
-        let group = adapterGroup(layer: layer, LinearGroup.of(kind))
         let part = part(layer: layer, kind, 0)
         let tasks = ranges(part.matrix)
         let hidden = scratch.hidden
@@ -79,7 +77,7 @@ extension ForwardPass {
                 let block = OutputBlock(
                     panels: panels, rows: rows, y: scratch.members[member].block,
                     stride: panels.count * PackedMatrix.panelWidth)
-                compute(part, block, x: x, group: group)
+                compute(part, block, x: x)
                 kernels.add(
                     block.y, block.stride, block.columns, rows.count,
                     hidden.row(rows.lowerBound) + block.firstColumn, hidden.stride)
@@ -89,7 +87,6 @@ extension ForwardPass {
 
     /// silu(gate) * up of all rows, into `activated`.
     func activate(layer: Int) {
-        let group = adapterGroup(layer: layer, .gateUp)
         let gate = part(layer: layer, .gate, 0)
         let up = part(layer: layer, .up, 1)
         let tasks = ranges(gate.matrix)
@@ -102,8 +99,8 @@ extension ForwardPass {
                 let first = OutputBlock(panels: panels, rows: rows, y: base, stride: 2 * stride)
                 let second = OutputBlock(
                     panels: panels, rows: rows, y: base + stride, stride: 2 * stride)
-                compute(gate, first, x: scratch.normed, group: group)
-                compute(up, second, x: scratch.normed, group: group)
+                compute(gate, first, x: scratch.normed)
+                compute(up, second, x: scratch.normed)
                 kernels.swiglu(
                     first.y, second.y, first.stride, first.columns, rows.count,
                     target.row(rows.lowerBound) + first.firstColumn, target.stride)
@@ -130,12 +127,16 @@ extension ForwardPass {
     }
 
     /// Product, then adapters, then bias: the same order for every row.
-    private func compute(_ part: LinearPart, _ block: OutputBlock, x: RowBuffer, group: Int) {
+    private func compute(_ part: LinearPart, _ block: OutputBlock, x: RowBuffer) {
         var product = part.matrix.product(
             block.panels, x: x.row(block.rows.lowerBound), xStride: x.stride,
             rows: block.rows.count, y: block.y, yStride: block.stride)
-        kernels.product(&product)
-        expand(part, block, group: group)
+        product.first_row = block.rows.lowerBound
+        part.expansions.withUnsafeBufferPointer { expansions in
+            product.expansions = expansions.baseAddress
+            product.expansion_count = expansions.count
+            kernels.product(&product)
+        }
         if let bias = part.bias {
             kernels.add_bias(
                 bias + block.firstColumn, block.columns, block.rows.count, block.y, block.stride)
@@ -168,22 +169,17 @@ extension ForwardPass {
         }
     }
 
-    /// The second half of the adapters, added to the rows of a block.
-    private func expand(_ part: LinearPart, _ block: OutputBlock, group: Int) {
-        for segment in plan.segments {
-            let first = max(segment.firstRow, block.rows.lowerBound)
-            let end = min(segment.firstRow + segment.rowCount, block.rows.upperBound)
-            guard first < end else { continue }
+    /// The second half of the adapters of one linear layer.
+    private func expansions(_ part: Int, group: Int) -> [KernelExpansion] {
+        plan.segments.compactMap { segment in
             let factors = segment.groups[group]
-            let own = factors.part(part.part)
-            guard let matrix = own.matrix(type: factors.type) else { continue }
-            var product = matrix.product(
-                block.panels, x: shrunk.row(segment.slot * rows + first) + own.rankOffset,
-                xStride: shrunk.stride, rows: end - first,
-                y: block.y + (first - block.rows.lowerBound) * block.stride,
-                yStride: block.stride)
-            product.accumulate = true
-            kernels.product(&product)
+            let own = factors.part(part)
+            guard let matrix = own.matrix(type: factors.type) else { return nil }
+            return KernelExpansion(
+                weights: matrix.weights, panel_bytes: matrix.panelBytes,
+                type: matrix.type.kernelType, depth: matrix.depth,
+                x: shrunk.row(segment.slot * rows + segment.firstRow) + own.rankOffset,
+                x_stride: shrunk.stride, first_row: segment.firstRow, rows: segment.rowCount)
         }
     }
 }

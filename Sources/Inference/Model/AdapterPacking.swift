@@ -62,6 +62,7 @@ struct AdapterPacking {
 
     mutating func reserve() throws(InferenceError) {
         let nowhere = UnsafeRawPointer(bitPattern: 64)!  // only sizes are asked for
+        _ = try memoryPlan.reserve(model.nextAdapterOffset())
         for layer in 0..<model.configuration.layerCount {
             for group in LinearGroup.allCases {
                 let stack = stack(layer: layer, group)

@@ -24,16 +24,17 @@ struct PackedMatrix: @unchecked Sendable {
 
     var byteCount: Int { panels * panelBytes }
 
-    /// The product of its panels `range` with the rows at `x`.
+    /// The product of its panels `range` with the rows at `x`; `y` is where the first row's
+    /// results of the first panel go.
     func product(
         _ range: Range<Int>, x: UnsafePointer<Float>, xStride: Int, rows: Int,
         y: UnsafeMutablePointer<Float>, yStride: Int
     ) -> KernelProduct {
         KernelProduct(
-            weights: weights + range.lowerBound * panelBytes, panel_bytes: panelBytes,
+            weights: weights, panel_bytes: panelBytes, first_panel: range.lowerBound,
             panels: range.count, type: type.kernelType, depth: depth, x: x, x_stride: xStride,
-            rows: rows, y: y, y_stride: yStride, y_panel_stride: Self.panelWidth,
-            accumulate: false)
+            y: y, y_stride: yStride, rows: rows, first_row: 0, accumulate: false, expansions: nil,
+            expansion_count: 0)
     }
 }
 
