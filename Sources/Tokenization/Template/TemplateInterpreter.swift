@@ -313,7 +313,14 @@ final class TemplateInterpreter {
             throw failure(
                 "macro '\(definition.name)' has no argument '\(keyword[0].name)'", position)
         }
-        if let caller { inner.set("caller", .macro(caller)) }
+        if let caller {
+            guard definition.usesCaller else {
+                throw failure("macro '\(definition.name)' does not use 'caller'", position)
+            }
+            inner.set("caller", .macro(caller))
+        } else if definition.usesCaller {
+            inner.set("caller", .undefined("there is no caller"))
+        }
         let text = try capture { () throws(TokenizationError) in
             _ = try execute(definition.body, inner)
         }

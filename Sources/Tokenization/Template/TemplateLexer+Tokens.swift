@@ -159,10 +159,9 @@ extension TemplateLexer {
         case UInt8(ascii: "u"): try append(try hexadecimal(4, start), to: &text, start)
         case UInt8(ascii: "U"): try append(try hexadecimal(8, start), to: &text, start)
         case UInt8(ascii: "N"): throw failure("named characters are not supported", at: start)
-        default:
-            text.append(UInt8(ascii: "\\"))
-            // What follows is taken as it is, a scalar of several bytes by the caller's loop.
-            index -= 1
+        case 0x80...:
+            throw failure("this escape is not supported", at: start)
+        default: text += [UInt8(ascii: "\\"), byte]
         }
     }
 

@@ -168,6 +168,7 @@ extension TemplateParser {
         switch current.kind {
         case .name(let name):
             advance()
+            if name == "caller" { usesCaller = true }
             return try make(try self.name(name, start), start, over: [])
         case .string(var text):
             advance()

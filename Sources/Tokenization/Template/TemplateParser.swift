@@ -17,6 +17,8 @@ struct TemplateParser {
     var assigned: Set<String> = []
     /// Calls by name, checked when all assignments are known.
     var calls: [(name: String, position: TemplatePosition)] = []
+    /// Whether the macro being read names `caller`.
+    var usesCaller = false
     /// Uses of `safe` other than at the end of an output.
     var safeFilters: [TemplatePosition] = []
 
@@ -255,8 +257,12 @@ struct TemplateParser {
         try assign(name)
         let parameters = try parameters()
         try endBlock()
+        let outer = usesCaller
+        usesCaller = false
         let body = try block(end: "endmacro", inLoop: false)
-        return TemplateMacro(name: name, parameters: parameters, body: body)
+        defer { usesCaller = usesCaller || outer }
+        return TemplateMacro(
+            name: name, parameters: parameters, body: body, usesCaller: usesCaller)
     }
 
     private mutating func callBlock() throws(TokenizationError) -> TemplateStatement {
@@ -265,7 +271,9 @@ struct TemplateParser {
         guard case .call = call.kind else { throw malformed("expected a call") }
         try endBlock()
         let body = try block(end: "endcall", inLoop: false)
-        return .callBlock(call, TemplateMacro(name: "caller", parameters: parameters, body: body))
+        return .callBlock(
+            call,
+            TemplateMacro(name: "caller", parameters: parameters, body: body, usesCaller: false))
     }
 
     private mutating func parameters()

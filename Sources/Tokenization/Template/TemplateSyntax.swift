@@ -81,6 +81,8 @@ struct TemplateMacro: Sendable {
     let name: String
     let parameters: [(name: String, fallback: TemplateExpression?)]
     let body: [TemplateStatement]
+    /// Whether the body asks for `caller`, without which a `call` block cannot use the macro.
+    let usesCaller: Bool
 }
 
 /// A `for` loop.
