@@ -33,7 +33,10 @@ let plugins = ["IterationBatching", "MergedOnly"]
 
 let package = Package(
     name: "burrow",
-    products: [.executable(name: "burrow", targets: ["burrow"])]
+    products: [
+        .executable(name: "burrow", targets: ["burrow"]),
+        .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
+    ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
     dependencies: [
         .package(path: "Sources/PolicyKit"),
@@ -81,6 +84,10 @@ let package = Package(
                 "Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO", policyKit,
                 arguments, log,
             ], swiftSettings: strict),
+
+        .executableTarget(
+            name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
+            path: "Samples/Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
         .testTarget(
             name: "SchedulingTests", dependencies: ["Scheduling", policyKit],
