@@ -14,13 +14,16 @@
 #define FETCH_PAIRS 16
 #define FETCH_BYTES (FETCH_PAIRS * 64)
 
-// What the expansions of a panel will read: fetched while the product computes, since the factors
-// of many adapters come from memory and are used once.
+// What is fetched while a product computes: what the expansions of its panel will read, then what
+// is read later. The factors of many adapters come from memory and are used once.
 typedef struct {
     const KernelExpansion *next;
     const KernelExpansion *end;
     size_t panel;
     size_t offset;
+    const KernelRange *later;
+    const KernelRange *later_end;
+    size_t later_offset;
 } Fetch;
 
 typedef struct {
@@ -34,19 +37,28 @@ typedef struct {
     // What to fetch meanwhile, and how far to advance for each pair of inputs.
     const char *ahead;
     size_t ahead_step;
-    // NULL if nothing else is to be fetched.
+    // NULL for a tile that fetches nothing.
     Fetch *fetch;
 } Tile;
 
 // The next FETCH_BYTES to fetch, or NULL.
 INLINE const char *next_fetch(Fetch *fetch) {
-    if (fetch == NULL || fetch->next == fetch->end) return NULL;
-    const KernelExpansion *e = fetch->next;
-    const char *place = (const char *)e->weights + fetch->panel * e->panel_bytes + fetch->offset;
-    fetch->offset += FETCH_BYTES;
-    if (fetch->offset >= e->panel_bytes) {
-        fetch->offset = 0;
-        fetch->next++;
+    const char *place = NULL;
+    if (fetch->next != fetch->end) {
+        const KernelExpansion *e = fetch->next;
+        place = (const char *)e->weights + fetch->panel * e->panel_bytes + fetch->offset;
+        fetch->offset += FETCH_BYTES;
+        if (fetch->offset >= e->panel_bytes) {
+            fetch->offset = 0;
+            fetch->next++;
+        }
+    } else if (fetch->later != fetch->later_end) {
+        place = (const char *)fetch->later->start + fetch->later_offset;
+        fetch->later_offset += FETCH_BYTES;
+        if (fetch->later_offset >= fetch->later->bytes) {
+            fetch->later_offset = 0;
+            fetch->later++;
+        }
     }
     return place;
 }
@@ -58,7 +70,7 @@ INLINE size_t pair_bytes(KernelType type) {
 
 // One tile: ROWS rows by LANES * 16 columns; all sums stay in registers.
 #define LANES KERNEL_TILE_LANES
-INLINE void tile(const Tile *t, const int ROWS, const KernelType type) {
+INLINE void tile(const Tile *t, const int ROWS, const KernelType type, const bool streams) {
     vf sums[KERNEL_TILE_ROWS][LANES];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int l = 0; l < LANES; l++) {
         sums[r][l] = t->accumulate ? load(t->y + r * t->y_stride + 16 * l) : splat(0);
@@ -71,14 +83,16 @@ INLINE void tile(const Tile *t, const int ROWS, const KernelType type) {
     UNROLL for (int i = 0; i <= (ROWS - 1) / 3; i++) x[i] = t->x + 3 * i * stride;
     const char *other = NULL;
     for (size_t pair = 0; pair < t->pairs; pair++) {
-        if (pair % FETCH_PAIRS == 0) other = next_fetch(t->fetch);
-        if (other != NULL) {
-            __builtin_prefetch(other, 0, 2);
-            other += 64;
+        if (streams) {
+            if (pair % FETCH_PAIRS == 0) other = next_fetch(t->fetch);
+            if (other != NULL) {
+                __builtin_prefetch(other, 0, 2);
+                other += 64;
+            }
+            __builtin_prefetch(ahead, 0, 2);
+            if (t->ahead_step > 64) __builtin_prefetch(ahead + 64, 0, 2);
+            ahead += t->ahead_step;
         }
-        __builtin_prefetch(ahead, 0, 2);
-        if (t->ahead_step > 64) __builtin_prefetch(ahead + 64, 0, 2);
-        ahead += t->ahead_step;
         vf even[LANES], odd[LANES];
         UNROLL for (int l = 0; l < LANES; l++) {
             if (type == KERNEL_BF16) {
@@ -108,10 +122,14 @@ INLINE void tile(const Tile *t, const int ROWS, const KernelType type) {
     }
 }
 
-#define TILE_FUNCTIONS(ROWS)                                                              \
-    static void tile_bf16_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_BF16); }           \
-    static void tile_f32_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_F32); }
-#define TILE_ENTRY(ROWS) {tile_f32_##ROWS, tile_bf16_##ROWS}
+// With `streams`, the tile fetches what comes next; the short sums of an adapter do not.
+#define TILE_FUNCTIONS(ROWS)                                                            \
+    static void tile_f32_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_F32, true); }     \
+    static void tile_bf16_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_BF16, true); }   \
+    static void short_f32_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_F32, false); }   \
+    static void short_bf16_##ROWS(const Tile *t) { tile(t, ROWS, KERNEL_BF16, false); }
+#define TILE_ENTRY(ROWS) \
+    {{tile_f32_##ROWS, tile_bf16_##ROWS}, {short_f32_##ROWS, short_bf16_##ROWS}}
 
 typedef void (*TileFunction)(const Tile *);
 
@@ -132,7 +150,7 @@ TILE_FUNCTIONS(11)
 TILE_FUNCTIONS(12)
 #endif
 
-static const TileFunction tile_functions[KERNEL_TILE_ROWS][2] = {
+static const TileFunction tile_functions[KERNEL_TILE_ROWS][2][2] = {
     TILE_ENTRY(1), TILE_ENTRY(2),
 #if KERNEL_TILE_ROWS > 2
     TILE_ENTRY(3), TILE_ENTRY(4),
@@ -145,7 +163,7 @@ static const TileFunction tile_functions[KERNEL_TILE_ROWS][2] = {
 
 // One panel by the rows of one tile.
 INLINE void tile_panel(Tile t, size_t rows, KernelType type) {
-    TileFunction function = tile_functions[rows - 1][type];
+    TileFunction function = tile_functions[rows - 1][t.fetch == NULL][type];
     for (int column = 0; column < KERNEL_PANEL_WIDTH; column += 16 * LANES) {
         function(&t);
         t.weights += 16 * LANES * (type == KERNEL_BF16 ? 4 : sizeof(float));
@@ -209,7 +227,6 @@ static void expand_panel(const KernelProduct *g, size_t panel, float *y) {
             .y_stride = g->y_stride,
             .pairs = e->depth / 2,
             .accumulate = true,
-            .ahead = weights,
         };
         tile_rows(t, end - first, e->type, 0);
     }
@@ -219,10 +236,13 @@ static void product(const KernelProduct *g) {
     if (g->rows == 0) return;
     const char *weights = (const char *)g->weights + g->first_panel * g->panel_bytes;
     float *y = g->y;
+    Fetch fetch = {.later = g->later, .later_end = g->later + g->later_count};
     for (size_t panel = g->first_panel; panel < g->first_panel + g->panels; panel++) {
-        Fetch fetch = {.next = g->expansions, .end = g->expansions + g->expansion_count,
-                       .panel = panel};
-        product_panel(g, weights, y, g->expansion_count > 1 ? &fetch : NULL);
+        fetch.next = g->expansions;
+        fetch.end = g->expansions + g->expansion_count;
+        fetch.panel = panel;
+        fetch.offset = 0;
+        product_panel(g, weights, y, &fetch);
         expand_panel(g, panel, y);
         weights += g->panel_bytes;
         y += KERNEL_PANEL_WIDTH;

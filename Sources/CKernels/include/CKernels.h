@@ -46,6 +46,11 @@ typedef struct {
     size_t rows;
 } KernelExpansion;
 
+typedef struct {
+    const void *start;
+    size_t bytes;
+} KernelRange;
+
 // y[rows, panels * 32] (+)= x[rows, depth] * W', and then the expansions in their order.
 //
 // W is packed in panels of 32 output columns. A panel holds, for every pair of inputs (k, k + 1):
@@ -70,6 +75,9 @@ typedef struct {
     bool accumulate;
     const KernelExpansion *expansions;
     size_t expansion_count;
+    // What will be read after this product: fetched meanwhile.
+    const KernelRange *later;
+    size_t later_count;
 } KernelProduct;
 
 // h[rows, rank] = scales[rank] * factor * (A[rank, depth] * x[rows, depth]).

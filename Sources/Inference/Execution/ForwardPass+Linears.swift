@@ -10,6 +10,8 @@ struct LinearPart {
     /// First column of its outputs in the group's row.
     let column: Int
     let expansions: [KernelExpansion]
+    /// What the first half of the adapters reads after this layer.
+    let later: [KernelRange]
 }
 
 /// A block of outputs that one task computes: some panels of one linear layer, some rows.
@@ -19,6 +21,9 @@ struct OutputBlock {
     /// The first row's first column of the block.
     let y: UnsafeMutablePointer<Float>
     let stride: Int
+
+    /// Which task computes it, of how many: it fetches this share of what is read later.
+    let share: (index: Int, count: Int)
 
     var columns: Int { panels.count * PackedMatrix.panelWidth }
     var firstColumn: Int { panels.lowerBound * PackedMatrix.panelWidth }
@@ -36,7 +41,9 @@ extension ForwardPass {
             matrix: linears[layer * LinearKind.allCases.count + kind.ordinal],
             bias: model.layers[layer].biases[kind.ordinal], column: shape.column(of: kind),
             expansions: expansions(
-                index, group: adapterGroup(layer: layer, LinearGroup.of(kind))))
+                index, group: adapterGroup(layer: layer, LinearGroup.of(kind))),
+            later: kind != .up
+                ? factors(after: adapterGroup(layer: layer, LinearGroup.of(kind))) : [])
     }
 
     private func adapterGroup(layer: Int, _ group: LinearGroup) -> Int {
@@ -60,7 +67,7 @@ extension ForwardPass {
                     panels: panels, rows: rows,
                     y: target.row(rows.lowerBound) + part.column
                         + panels.lowerBound * PackedMatrix.panelWidth,
-                    stride: target.stride)
+                    stride: target.stride, share: (index, tasks.count))
                 compute(part, block, x: scratch.normed)
             }
         }
@@ -76,7 +83,8 @@ extension ForwardPass {
             forRowBlocks { rows in
                 let block = OutputBlock(
                     panels: panels, rows: rows, y: scratch.members[member].block,
-                    stride: panels.count * PackedMatrix.panelWidth)
+                    stride: panels.count * PackedMatrix.panelWidth,
+                    share: (index, tasks.count))
                 compute(part, block, x: x)
                 kernels.add(
                     block.y, block.stride, block.columns, rows.count,
@@ -96,9 +104,12 @@ extension ForwardPass {
             let stride = panels.count * PackedMatrix.panelWidth
             forRowBlocks { rows in
                 let base = scratch.members[member].block
-                let first = OutputBlock(panels: panels, rows: rows, y: base, stride: 2 * stride)
+                let share = (index, tasks.count)
+                let first = OutputBlock(
+                    panels: panels, rows: rows, y: base, stride: 2 * stride, share: share)
                 let second = OutputBlock(
-                    panels: panels, rows: rows, y: base + stride, stride: 2 * stride)
+                    panels: panels, rows: rows, y: base + stride, stride: 2 * stride,
+                    share: share)
                 compute(gate, first, x: scratch.normed)
                 compute(up, second, x: scratch.normed)
                 kernels.swiglu(
@@ -132,10 +143,17 @@ extension ForwardPass {
             block.panels, x: x.row(block.rows.lowerBound), xStride: x.stride,
             rows: block.rows.count, y: block.y, yStride: block.stride)
         product.first_row = block.rows.lowerBound
+        let share = block.share
+        let first = part.later.count * share.index / share.count
+        let end = part.later.count * (share.index + 1) / share.count
         part.expansions.withUnsafeBufferPointer { expansions in
-            product.expansions = expansions.baseAddress
-            product.expansion_count = expansions.count
-            kernels.product(&product)
+            part.later.withUnsafeBufferPointer { later in
+                product.expansions = expansions.baseAddress
+                product.expansion_count = expansions.count
+                product.later = later.baseAddress.map { $0 + first }
+                product.later_count = end - first
+                kernels.product(&product)
+            }
         }
         if let bias = part.bias {
             kernels.add_bias(
@@ -166,6 +184,24 @@ extension ForwardPass {
                 h: shrunk.row(segment.slot * rows + task.firstRow) + first,
                 h_stride: shrunk.stride)
             kernels.shrink(&shrink)
+        }
+    }
+
+    /// The first factors of the group that follows `group`, in pieces, if there are few rows:
+    /// then they are not in the caches and their product is too short to wait for them.
+    private func factors(after group: Int) -> [KernelRange] {
+        let next = group + 1
+        guard rows <= 48, next < configuration.layerCount * LinearGroup.allCases.count else {
+            return []
+        }
+        let piece = 8192
+        return plan.segments.flatMap { segment -> [KernelRange] in
+            let factors = segment.groups[next]
+            guard let a = factors.a else { return [] }
+            let bytes = factors.rank * factors.depth * factors.type.byteCount
+            return stride(from: 0, to: bytes, by: piece).map {
+                KernelRange(start: a + $0, bytes: min(piece, bytes - $0))
+            }
         }
     }
 

@@ -34,7 +34,7 @@ struct PackedMatrix: @unchecked Sendable {
             weights: weights, panel_bytes: panelBytes, first_panel: range.lowerBound,
             panels: range.count, type: type.kernelType, depth: depth, x: x, x_stride: xStride,
             y: y, y_stride: yStride, rows: rows, first_row: 0, accumulate: false, expansions: nil,
-            expansion_count: 0)
+            expansion_count: 0, later: nil, later_count: 0)
     }
 }
 
