@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 package import Logging
 internal import LoopIO
 package import ManifestLoading
@@ -54,6 +55,7 @@ package final class HostProcess {
 
     /// Serves until a signal ends it and everything is finished.
     package func run() throws(HostError) {
+        Self.unblockSignals()
         do {
             for signal in [SignalWatcher.Signal.terminate, .interrupt] {
                 signals.append(
@@ -70,6 +72,16 @@ package final class HostProcess {
         } catch {
             log.warning("\(error.description)")
         }
+    }
+
+    /// A parent that blocks signals, as the threads of libdispatch do, hands that on; then nothing
+    /// could tell this process to end.
+    private static func unblockSignals() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     private func end() {

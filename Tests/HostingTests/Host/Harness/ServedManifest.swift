@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A manifest of the sample model, with what a suite wants to be different.
+struct ServedManifest: Sendable {
+    var dtype = "bf16"
+    var server: [String] = []
+    var adapters: [String] = ["{directory: \(Built.samples)/adapters}"]
+    var replicas = ["memory: 256MiB", "maxBatch: 32"]
+    var limits: [String] = []
+    var plugins: [String] = []
+    var pipeline: [String] = []
+
+    var text: String {
+        """
+        apiVersion: burrow/v1
+        kind: Host
+        metadata: {name: test}
+        spec:
+          server: {\((["listen: 127.0.0.1:8080"] + server).joined(separator: ", "))}
+          model: {path: \(Built.samples)/model, name: sample, dtype: \(dtype)}
+          adapters: [\(adapters.joined(separator: ", "))]
+          replicas: {\(replicas.joined(separator: ", "))}
+          limits: {\(limits.joined(separator: ", "))}
+          plugins: {\((["search: [\(Built.folder)]"] + plugins).joined(separator: ", "))}
+          pipeline: {\(pipeline.joined(separator: ", "))}
+
+        """
+    }
+}
