@@ -6,6 +6,7 @@ struct Functions {
         var line: Int
         var lineCount: Int
         var parameterCount: Int
+        var isInitializer: Bool
     }
 
     static func inFile(_ path: String) throws -> [Function] {
@@ -19,18 +20,28 @@ struct Functions {
             let indentation = line.prefix { $0 == " " }
             guard declaresFunction(line.dropFirst(indentation.count)) else { continue }
             let closing = indentation + "}"
-            guard
-                let end = lines[start...].firstIndex(where: { $0 == closing }),
-                !lines[start..<end].dropFirst().contains(where: {
-                    $0.hasPrefix(indentation) && declaresFunction($0.dropFirst(indentation.count))
-                })
+            guard let end = lines[start...].firstIndex(where: { $0 == closing }),
+                !endsBefore(end, from: start, indentation: indentation, in: lines)
             else { continue }
             functions.append(
                 Function(
                     line: start + 1, lineCount: end - start - 1,
-                    parameterCount: parameters(of: lines[start...end])))
+                    parameterCount: parameters(of: lines[start...end]),
+                    isInitializer: line.contains("init(") || line.contains("init?(")))
         }
         return functions
+    }
+
+    /// Whether the closing brace is another's: the declaration at `start` has no body.
+    private static func endsBefore(
+        _ end: Int, from start: Int, indentation: Substring, in lines: [Substring]
+    ) -> Bool {
+        lines[start..<end].dropFirst().contains { line in
+            let own = line.prefix { $0 == " " }
+            if line.isEmpty || own.count > indentation.count { return false }
+            let goesOn = [")", "where ", "{"].contains { line.dropFirst(own.count).hasPrefix($0) }
+            return own.count < indentation.count || !goesOn
+        }
     }
 
     static func declaresFunction(_ line: Substring) -> Bool {
@@ -47,18 +58,25 @@ struct Functions {
 
     /// Colons at the first level of the parameter list: one a parameter.
     static func parameters(of lines: ArraySlice<Substring>) -> Int {
-        var depth = 0
+        let text = lines.joined(separator: "\n").replacing("->", with: "")
+        var list = text[...]
+        // A generic clause may stand before the list.
+        var angles = 0
+        while let character = list.popFirst() {
+            if character == "<" { angles += 1 }
+            if character == ">" { angles -= 1 }
+            if character == "(", angles == 0 { break }
+        }
+        var depth = 1
         var count = 0
-        for character in lines.joined(separator: "\n") {
+        for character in list {
             switch character {
-            case "(", "[", "<": depth += 1
-            case ")", "]", ">":
-                depth -= 1
-                if depth == 0, character == ")" { return count }
+            case "(", "[", "<", "{": depth += 1
+            case ")", "]", ">", "}": depth -= 1
             case ":" where depth == 1: count += 1
-            case "{" where depth == 0: return count
             default: break
             }
+            if depth == 0 { break }
         }
         return count
     }

@@ -22,7 +22,7 @@ package struct StepFeatures: Sendable, Equatable {
     package init() {}
 
     var vector: SIMD8<Double> {
-        StepCostModel.vector(
+        SIMD8(
             steps: 1, promptTokens: Double(promptTokens), decodeRows: Double(decodeRows),
             attended: Double(attendedTokens), rankTokens: Double(rankTokens),
             distinctRanks: Double(distinctRanks), merged: isMerged ? 1 : 0)
@@ -42,7 +42,7 @@ package struct PendingWork: Sendable, Equatable {
     package init() {}
 
     var vector: SIMD8<Double> {
-        StepCostModel.vector(
+        SIMD8(
             steps: steps, promptTokens: promptTokens, decodeRows: decodeRows,
             attended: attendedTokens, rankTokens: rankTokens, distinctRanks: distinctRanks,
             merged: mergedSteps)
@@ -131,13 +131,15 @@ package struct StepCostModel: Sendable, Equatable {
         guard observations > 0 else { return nil }
         return Duration.clamping(seconds: (weights * vector).sum())
     }
+}
 
+extension SIMD8<Double> {
     /// Features scaled to about 1, which keeps the fit well conditioned.
-    fileprivate static func vector(
+    fileprivate init(
         steps: Double, promptTokens: Double, decodeRows: Double, attended: Double,
         rankTokens: Double, distinctRanks: Double, merged: Double
-    ) -> SIMD8<Double> {
-        SIMD8(
+    ) {
+        self.init(
             steps, promptTokens / 256, decodeRows / 16, attended / 65_536, rankTokens / 4_096,
             distinctRanks / 256, merged, 0)
     }
