@@ -65,7 +65,7 @@ struct Bench {
 
     /// Every workload in turn, `rounds` times, so that a disturbance hits all alike; the fastest
     /// step of each counts.
-    func measure(rounds: Int, machine: MachineReport) throws -> [BenchmarkResult] {
+    func measure(rounds: Int) throws -> [StepTimes] {
         let workloads = Workload.all
         var best = [StepTimes?](repeating: nil, count: workloads.count)
         for _ in 0..<rounds {
@@ -77,13 +77,18 @@ struct Bench {
                 }
             }
         }
-        func total(_ index: Int) -> Double { best[index]?.total.seconds ?? .infinity }
+        return best.map { $0 ?? StepTimes() }
+    }
+
+    /// The rows of the table, from the fastest steps and the machine's limits.
+    func results(_ times: [StepTimes], _ machine: MachineReport) -> [BenchmarkResult] {
+        let workloads = Workload.all
         return workloads.enumerated().map { index, workload in
             let base = workloads.firstIndex {
                 $0.name == workload.name && $0.batch == workload.batch && $0.adapters == 0
             }
             return result(
-                workload, best[index] ?? StepTimes(), base: total(base ?? index), machine)
+                workload, times[index], base: times[base ?? index].total.seconds, machine)
         }
     }
 

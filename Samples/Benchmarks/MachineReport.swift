@@ -19,7 +19,7 @@ struct MachineReport: Codable {
     var commit: String?
 
     static func measure(threads: Int, quick: Bool) throws -> MachineReport {
-        let core = BLAS.configure()
+        let core = BLAS.core
         let set = try InstructionSet.chosen()
         let repetitions = quick ? 3 : 8
         return MachineReport(
@@ -36,6 +36,15 @@ struct MachineReport: Codable {
             multiplyAdds: try MachinePeaks.multiplyAdds(
                 threads: threads, set: set, repetitions: repetitions) / 1e9,
             commit: currentCommit())
+    }
+
+    /// Takes each limit of `other` that is higher.
+    mutating func raise(to other: MachineReport) {
+        blasGigaflops = max(blasGigaflops, other.blasGigaflops)
+        readBandwidthOneThread = max(readBandwidthOneThread, other.readBandwidthOneThread)
+        readBandwidth = max(readBandwidth, other.readBandwidth)
+        multiplyAddsOneThread = max(multiplyAddsOneThread, other.multiplyAddsOneThread)
+        multiplyAdds = max(multiplyAdds, other.multiplyAdds)
     }
 
     private static func processorName() -> String? {

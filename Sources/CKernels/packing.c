@@ -88,6 +88,22 @@ void kernel_unpack_row(const void *packed, KernelType type, size_t k, size_t ind
     }
 }
 
+void kernel_unpack_panel(const void *packed, KernelType type, size_t pairs, float *out) {
+    size_t count = pairs * 2 * KERNEL_PANEL_WIDTH;
+    if (type != KERNEL_BF16) {
+        memcpy(out, packed, count * sizeof(float));
+        return;
+    }
+    for (size_t pair = 0; pair < pairs; pair++) {
+        const uint16_t *words = (const uint16_t *)packed + pair * 2 * KERNEL_PANEL_WIDTH;
+        float *row = out + pair * 2 * KERNEL_PANEL_WIDTH;
+        for (size_t column = 0; column < KERNEL_PANEL_WIDTH; column++) {
+            row[column] = brain_to_float(words[2 * column]);
+            row[KERNEL_PANEL_WIDTH + column] = brain_to_float(words[2 * column + 1]);
+        }
+    }
+}
+
 void kernel_pack_shrink_row(const void *source, KernelType from, size_t k, size_t depth,
                             KernelType to, void *target) {
     memset(target, 0, depth * (to == KERNEL_BF16 ? 2 : 4));

@@ -2,16 +2,19 @@
 #pragma once
 
 #include <cblas.h>
+#include <dlfcn.h>
 #include <stdbool.h>
-
-// OpenBLAS exports these in builds that choose their kernels at run time; they are in no header.
-extern void gotoblas_dynamic_quit(void) __attribute__((weak));
-extern void gotoblas_dynamic_init(void) __attribute__((weak));
+#include <stddef.h>
 
 // Chooses the kernels anew, by OPENBLAS_CORETYPE if it is set. False if this build has one set.
+//
+// Builds that choose at run time export the two functions, but no header declares them, and other
+// builds have not got them: hence the lookup by name.
 static inline bool shim_blas_choose_again(void) {
-    if (gotoblas_dynamic_quit == 0 || gotoblas_dynamic_init == 0) return false;
-    gotoblas_dynamic_quit();
-    gotoblas_dynamic_init();
+    void (*quit)(void) = (void (*)(void))dlsym(NULL, "gotoblas_dynamic_quit");
+    void (*init)(void) = (void (*)(void))dlsym(NULL, "gotoblas_dynamic_init");
+    if (quit == NULL || init == NULL) return false;
+    quit();
+    init();
     return true;
 }

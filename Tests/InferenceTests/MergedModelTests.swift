@@ -100,6 +100,12 @@ struct MergedModelTests {
         #expect(merged.byteCount < model.byteCount / 4)
     }
 
+    @Test func theLibraryHasChosenItsKernels() throws {
+        #expect(!BLAS.core.isEmpty)
+        #expect(try BLAS.measureGigaflops(size: 32, repetitions: 1) > 0)
+        #expect(throws: InferenceError.self) { try BLAS.measureGigaflops(size: 1 << 40) }
+    }
+
     @Test func anotherModelsAdapterIsRefused() throws {
         let models = try (0..<2).map { _ in try AwkwardModel.packed(.bf16) }
         let adapter = try AwkwardModel.adapter(rank: 2, for: models[0])

@@ -203,6 +203,8 @@ void kernel_pack(const void *source, KernelType from, size_t n, size_t k, size_t
                  size_t panels, KernelType to, void *target);
 // out[k] = row `index` of a packed matrix.
 void kernel_unpack_row(const void *packed, KernelType type, size_t k, size_t index, float *out);
+// out[2 * pairs][32] = a packed panel as f32.
+void kernel_unpack_panel(const void *packed, KernelType type, size_t pairs, float *out);
 // Packs one row of a LoRA A matrix, padded to `depth`.
 void kernel_pack_shrink_row(const void *source, KernelType from, size_t k, size_t depth,
                             KernelType to, void *target);

@@ -5,8 +5,8 @@ internal import ModelLoading
 
 /// The arithmetic of a merge: for each panel the update `A' * B'`, then the sum.
 ///
-/// The update of one panel is `[inputs, 32]`, as the panel itself is laid out, and is the product
-/// of the transposed A with the packed B: the kernel of the linear layers computes it.
+/// The update of one panel is `[inputs, 32]`, as the panel itself is laid out: the product of the
+/// transposed A with the panel of B, which is left to the linear algebra library.
 struct Merging {
     private struct Site {
         let source: PackedMatrix
@@ -22,6 +22,7 @@ struct Merging {
     private let inputs: AlignedMemory
     private let deltas: AlignedMemory
     private let deltaFloats: Int
+    private let factorFloats: Int
 
     init(
         base: [PackedMatrix], target: [PackedMatrix], adapter: PackedAdapter, members: Int,
@@ -46,8 +47,9 @@ struct Merging {
         self.sites = sites
         inputs = try plan.allocate()
         deltaFloats = depth * PackedMatrix.panelWidth
+        factorFloats = adapter.maximumRank.roundedUp(to: 2) * PackedMatrix.panelWidth
         var scratch = MemoryPlan(for: "a merge")
-        _ = try scratch.reserve(members, deltaFloats, 4)
+        _ = try scratch.reserve(members, deltaFloats + factorFloats, 4)
         deltas = try scratch.allocate()
     }
 
@@ -81,12 +83,15 @@ struct Merging {
     private func merge(_ site: Site, panel: Int, member: Int) {
         guard let b = site.part.matrix(type: site.group.type) else { return }
         let delta =
-            deltas.base.assumingMemoryBound(to: Float.self) + member * deltaFloats
+            deltas.base.assumingMemoryBound(to: Float.self)
+            + member * (deltaFloats + factorFloats)
+        let factor = delta + deltaFloats
         let width = PackedMatrix.panelWidth
-        var product = b.product(
-            panel..<panel + 1, x: transposed(site), xStride: b.depth, rows: site.source.inputs,
-            y: delta, yStride: width)
-        kernels.product(&product)
+        kernel_unpack_panel(
+            b.weights + panel * b.panelBytes, b.type.kernelType, b.depth / 2, factor)
+        BLAS.multiply(
+            transposed(site), factor, into: delta, rows: site.source.inputs, columns: width,
+            depth: b.depth)
         // The input that pads an odd count has weight zero and keeps it.
         let padding = (site.source.depth - site.source.inputs) * width
         (delta + site.source.inputs * width).update(repeating: 0, count: padding)

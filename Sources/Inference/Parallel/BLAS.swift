@@ -6,13 +6,13 @@ import Glibc
 
 /// The linear algebra library.
 package enum BLAS {
-    /// Makes it use one thread per call and the kernels that fit the processor; returns their name.
+    /// The name of the kernels in use; the first access chooses them, for one thread per call.
     ///
-    /// Call it once, before anything else uses the library. Releases older than a processor fall
-    /// back to SSE3 kernels on it, which reach a fifth of its speed; so the choice is made here,
-    /// by what the processor can do, unless `OPENBLAS_CORETYPE` is set already.
-    @discardableResult
-    package static func configure() -> String {
+    /// Releases older than a processor fall back to SSE3 kernels on it, which reach a fifth of
+    /// its speed; so the choice is made here, by what the processor can do, unless
+    /// `OPENBLAS_CORETYPE` is set already. The host asks for it once at its start, since the
+    /// choice changes the environment.
+    package static let core: String = {
         let fitting: String? =
             switch InstructionSet.available[0] {
             case .avx512: "SkylakeX"
@@ -25,6 +25,17 @@ package enum BLAS {
         }
         openblas_set_num_threads(1)
         return openblas_get_corename().map { String(cString: $0) } ?? "unknown"
+    }()
+
+    /// c[rows, columns] = a[rows, depth] * b[depth, columns], all row-major without gaps.
+    static func multiply(
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>,
+        rows: Int, columns: Int, depth: Int
+    ) {
+        _ = core
+        let (m, n, k) = (Int32(rows), Int32(columns), Int32(depth))
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, 0, c, n)
     }
 
     /// Billions of operations per second of one thread multiplying square f32 matrices: the best
@@ -32,17 +43,19 @@ package enum BLAS {
     package static func measureGigaflops(
         size: Int = 512, repetitions: Int = 5
     ) throws(InferenceError) -> Double {
+        guard (1...16_384).contains(size) else {
+            throw InferenceError(.invalidConfiguration, "size \(size): use 1 to 16384")
+        }
         let bytes = try checkedProduct([size, size, 4, 3], for: "the measurement")
         let memory = try AlignedMemory(byteCount: bytes, for: "the measurement")
         let values = memory.base.assumingMemoryBound(to: Float.self)
         for index in 0..<2 * size * size { values[index] = Float(index % 7) }
-        let n = Int32(clamping: size)
         var best = Double.infinity
         for _ in 0..<max(1, repetitions) {
             let start = kernel_thread_seconds()
-            cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, values, n,
-                values + size * size, n, 0, values + 2 * size * size, n)
+            multiply(
+                values, values + size * size, into: values + 2 * size * size, rows: size,
+                columns: size, depth: size)
             best = min(best, kernel_thread_seconds() - start)
         }
         return 2e-9 * Double(size) * Double(size) * Double(size) / best
