@@ -83,21 +83,35 @@ extension ServingHost {
 
     /// The folder with every symbolic link resolved, which must lie under one of the roots.
     private func resolved(_ request: LoadAdapterRequest) throws(APIError) -> String {
-        guard let folder = Self.canonical(request.path) else {
-            // What is not under a root is forbidden whether it exists or not.
-            throw isUnderRoot(request.path)
-                ? .adapterFilesNotFound(request.name, path: request.path)
-                : .adapterPathForbidden(request.path)
+        let folder = Self.canonical(request.path)
+        // What is not under a root is forbidden whether it exists or not.
+        guard let place = folder ?? Self.existingPart(of: request.path), isUnderRoot(place) else {
+            throw .adapterPathForbidden(request.path)
         }
-        guard isUnderRoot(folder) else { throw .adapterPathForbidden(request.path) }
+        guard let folder else {
+            throw .adapterFilesNotFound(request.name, path: request.path)
+        }
         return folder
     }
 
     private func isUnderRoot(_ path: String) -> Bool {
-        guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else { return false }
-        return adapterRoots.contains { root in
+        adapterRoots.contains { root in
             guard let root = Self.canonical(root) else { return false }
             return path == root || path.hasPrefix(root.hasSuffix("/") ? root : root + "/")
+        }
+    }
+
+    /// Of a path that leads nowhere, the last folder on it that exists, resolved.
+    ///
+    /// - Returns: `nil` where it cannot be told: behind `..`, or at a link that leads nowhere.
+    private static func existingPart(of path: String) -> String? {
+        var parts = path.split(separator: "/")
+        guard path.hasPrefix("/"), !parts.contains("..") else { return nil }
+        while true {
+            let place = "/" + parts.joined(separator: "/")
+            if let resolved = canonical(place) { return resolved }
+            var status = stat()
+            guard lstat(place, &status) != 0, parts.popLast() != nil else { return nil }
         }
     }
 

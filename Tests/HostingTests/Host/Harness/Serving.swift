@@ -55,18 +55,13 @@ struct Client: Sendable {
         }
     }
 
-    /// The sum of a metric over the series whose labels hold `labels`; 0 without such a series.
-    func metric(_ name: String, _ labels: String...) async throws -> Double {
-        let reply = try await get("/metrics")
-        var sum = 0.0
-        for line in reply.text.split(separator: "\n") where line.hasPrefix(name) {
-            let next = line.dropFirst(name.count).first
-            guard next == "{" || next == " ", labels.allSatisfy({ line.contains($0) }) else {
-                continue
-            }
-            sum += line.split(separator: " ").last.flatMap { Double($0) } ?? 0
+    /// The sum of a metric over the series with `labels`; 0 without such a series.
+    func metric(_ name: String, _ labels: [String: String] = [:]) async throws -> Double {
+        try ExpositionCheck(await get("/metrics").body).samples.reduce(0) { sum, sample in
+            let isOne =
+                sample.name == name && labels.allSatisfy { sample.labels[$0.key] == $0.value }
+            return isOne ? sum + sample.value : sum
         }
-        return sum
     }
 }
 
