@@ -28,9 +28,9 @@ struct MachineReport: Codable {
             blasCore: core,
             blasGigaflops: try BLAS.measureGigaflops(repetitions: repetitions),
             readBandwidthOneThread: try MachinePeaks.readBandwidth(
-                threads: 1, repetitions: repetitions) / 1e9,
+                threads: 1, set: set, repetitions: repetitions) / 1e9,
             readBandwidth: try MachinePeaks.readBandwidth(
-                threads: threads, repetitions: repetitions) / 1e9,
+                threads: threads, set: set, repetitions: repetitions) / 1e9,
             multiplyAddsOneThread: try MachinePeaks.multiplyAdds(
                 threads: 1, set: set, repetitions: repetitions) / 1e9,
             multiplyAdds: try MachinePeaks.multiplyAdds(

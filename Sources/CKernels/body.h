@@ -24,4 +24,5 @@ static const KernelTable table = {
     .attend_join = attend_join,
     .merge = merge,
     .spin = spin,
+    .read_all = read_all,
 };

@@ -150,3 +150,15 @@ static double spin(size_t iterations, float *result) {
     *result = sum_lanes(total);
     return 2.0 * 16 * KERNEL_SPIN_CHAINS * (double)iterations;
 }
+
+static uint32_t read_all(const void *memory, size_t bytes) {
+    const char *at = memory;
+    vu sums[4] = {0};
+    for (size_t i = 0; i < bytes; i += 256) {
+        UNROLL for (int j = 0; j < 4; j++) sums[j] ^= load_words(at + i + 64 * j);
+    }
+    vu all = sums[0] ^ sums[1] ^ sums[2] ^ sums[3];
+    uint32_t result = 0;
+    UNROLL for (int j = 0; j < 16; j++) result ^= all[j];
+    return result;
+}

@@ -2,15 +2,17 @@
 
 import Foundation
 import ModelLoading
+import TestSupport
 
 @testable import Inference
 
+/// The shared generator under a name that the tests of sampling do not use.
+typealias Seeded = TestSupport.SeededRandom
+
 /// The repository's folder of golden vectors and of samples.
 enum Fixtures {
-    static let tests = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-    static let goldens = tests.appending(path: "Goldens")
-    static let samples = tests.deletingLastPathComponent().appending(path: "Samples")
+    static let goldens = URL(filePath: Repository.path(of: "Tests/Goldens"))
+    static let samples = URL(filePath: Repository.path(of: "Samples"))
 
     static func decode<T: Decodable>(_ type: T.Type, at url: URL) throws -> T {
         try JSONDecoder().decode(type, from: Data(contentsOf: url))
@@ -26,23 +28,6 @@ enum Fixtures {
         let path = folder.appending(path: name).path
         return try PackedAdapter(
             AdapterWeights.open(folder: path, name: name, for: model.configuration), for: model)
-    }
-}
-
-/// SplitMix64.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

@@ -3,6 +3,7 @@
 import CKernels
 import Foundation
 import ModelLoading
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -188,6 +188,8 @@ typedef struct {
                   void *target);
     // Multiply-adds of independent chains, for measuring the peak. Returns the operations done.
     double (*spin)(size_t iterations, float *result);
+    // Reads `bytes` (a multiple of 256) once, in order; the result depends on all of them.
+    uint32_t (*read_all)(const void *memory, size_t bytes);
 } KernelTable;
 
 // Paths from the fastest to the one that runs anywhere.

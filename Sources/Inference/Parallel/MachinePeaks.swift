@@ -7,9 +7,10 @@ package enum MachinePeaks {
     /// Bytes per second that `threads` threads together read from memory, each its own part of
     /// `bytes` bytes: the best of `repetitions`.
     package static func readBandwidth(
-        threads: Int, bytes: Int = 1 << 29, repetitions: Int = 5
+        threads: Int, set: InstructionSet, bytes: Int = 1 << 29, repetitions: Int = 5
     ) throws(InferenceError) -> Double {
         let team = try ThreadTeam(members: threads)
+        let kernels = try set.kernels()
         let part = max(4096, bytes / threads & ~255)
         let memory = try AlignedMemory(
             byteCount: checkedProduct([part, threads], for: "the measurement"),
@@ -18,14 +19,14 @@ package enum MachinePeaks {
         for offset in stride(from: 0, to: part * threads, by: 64) {
             (memory.base + offset).storeBytes(of: UInt64(offset), as: UInt64.self)
         }
-        let sums = UnsafeMutablePointer<UInt64>.allocate(capacity: threads)
+        let sums = UnsafeMutablePointer<UInt32>.allocate(capacity: threads)
         sums.initialize(repeating: 0, count: threads)
         defer { sums.deallocate() }
         var best = Double.infinity
         for _ in 0..<max(1, repetitions) {
             let start = kernel_monotonic_seconds()
             team.parallel(threads) { index, _ in
-                sums[index] ^= kernel_read_all(memory.base + index * part, part)
+                sums[index] ^= kernels.read_all(memory.base + index * part, part)
             }
             best = min(best, kernel_monotonic_seconds() - start)
         }
