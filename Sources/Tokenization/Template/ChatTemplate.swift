@@ -27,8 +27,16 @@ package struct ChatTemplate: Sendable {
     package func render(
         _ context: [TemplateValue.Member], clock: TemplateClock
     ) throws(TokenizationError) -> String {
+        try render(context, clock: clock, stepLimit: TemplateInterpreter.usualStepLimit)
+    }
+
+    /// Renders in at most so many steps.
+    func render(
+        _ context: [TemplateValue.Member], clock: TemplateClock, stepLimit: Int
+    ) throws(TokenizationError) -> String {
         do {
-            return try TemplateInterpreter(clock: clock).run(body, context: context)
+            return try TemplateInterpreter(clock: clock, stepLimit: stepLimit)
+                .run(body, context: context)
         } catch {
             throw error.located(in: name)
         }

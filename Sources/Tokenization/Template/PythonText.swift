@@ -160,20 +160,34 @@ enum PythonText {
         return result
     }
 
-    /// Where `pattern` occurs from left to right without overlapping.
+    /// Where `pattern` occurs from left to right without overlapping, in linear time (Knuth,
+    /// Morris and Pratt 1977).
     static func occurrences(of pattern: [UInt8], in bytes: [UInt8]) -> [Int] {
-        guard let first = pattern.first else { return [] }
+        guard !pattern.isEmpty else { return [] }
+        let borders = borders(of: pattern)
         var result: [Int] = []
-        var index = 0
-        while index + pattern.count <= bytes.count {
-            if bytes[index] == first, bytes[index...].starts(with: pattern) {
-                result.append(index)
-                index += pattern.count
-            } else {
-                index += 1
+        var matched = 0
+        for (index, byte) in bytes.enumerated() {
+            while matched > 0, pattern[matched] != byte { matched = borders[matched - 1] }
+            if pattern[matched] == byte { matched += 1 }
+            if matched == pattern.count {
+                result.append(index + 1 - matched)
+                matched = 0
             }
         }
         return result
+    }
+
+    /// For each prefix of `pattern` how long its longest proper prefix is that also ends it.
+    private static func borders(of pattern: [UInt8]) -> [Int] {
+        var borders = [Int](repeating: 0, count: pattern.count)
+        var length = 0
+        for index in pattern.indices.dropFirst() {
+            while length > 0, pattern[length] != pattern[index] { length = borders[length - 1] }
+            if pattern[length] == pattern[index] { length += 1 }
+            borders[index] = length
+        }
+        return borders
     }
 
     /// `str.replace`; at most `limit` times when it is not negative.

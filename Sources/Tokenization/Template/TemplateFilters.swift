@@ -186,7 +186,7 @@ extension TemplateInterpreter {
         var output: [UInt8] = []
         do {
             try writer.write(value, level: 0, to: &output) { (count) throws(TokenizationError) in
-                try charge(textBytes: count)
+                try charge(count <= Self.textLimit ? 1 : stepLimit + 1)
             }
         } catch {
             throw error.code == .templateFailed ? failure(error.message, position) : error

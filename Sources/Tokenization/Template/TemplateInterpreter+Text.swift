@@ -94,12 +94,12 @@ struct TemplateJSON {
     var sortsKeys = false
     var escapesNonASCII = false
 
-    /// Appends `value`; `charge` is told how many bytes were written.
+    /// Appends `value`; `charge` is told for every value how many bytes there are by then.
     func write(
         _ value: RuntimeValue, level: Int, to output: inout [UInt8],
         charge: (Int) throws(TokenizationError) -> Void
     ) throws(TokenizationError) {
-        let start = output.count
+        try charge(output.count)
         switch value {
         case .none: output += "null".utf8
         case .bool(let flag): output += (flag ? "true" : "false").utf8
@@ -111,7 +111,6 @@ struct TemplateJSON {
                 (index, output) throws(TokenizationError) in
                 try write(sequence.items[index], level: level + 1, to: &output, charge: charge)
             }
-            return try charge(sequence.items.count + 2)
         case .mapping(let mapping):
             let order =
                 sortsKeys
@@ -125,12 +124,10 @@ struct TemplateJSON {
                 try write(
                     mapping.values[order[index]], level: level + 1, to: &output, charge: charge)
             }
-            return try charge(mapping.count + 2)
         default:
             throw TokenizationError(
                 .templateFailed, "'\(value.typeName)' cannot be written as JSON")
         }
-        try charge(output.count - start)
     }
 
     private func writeGroup(

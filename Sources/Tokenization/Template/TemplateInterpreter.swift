@@ -5,7 +5,7 @@
 /// A class, because macros and loop conditions refer back to it; used by one thread at a time.
 final class TemplateInterpreter {
     /// Evaluated nodes, and roughly bytes of text handled / 64.
-    static let stepLimit = 8_000_000
+    static let usualStepLimit = 2_000_000
     /// Bytes of one text, of the output too.
     static let textLimit = 16 << 20
     /// Elements of one sequence.
@@ -16,6 +16,7 @@ final class TemplateInterpreter {
     static let valueDepthLimit = 100
 
     private let clock: TemplateClock
+    let stepLimit: Int
     private var steps = 0
     var depth = 0
     private var buffer: [UInt8] = []
@@ -28,7 +29,10 @@ final class TemplateInterpreter {
         case normal, brokeLoop, continuedLoop
     }
 
-    init(clock: TemplateClock) { self.clock = clock }
+    init(clock: TemplateClock, stepLimit: Int) {
+        self.clock = clock
+        self.stepLimit = stepLimit
+    }
 
     deinit {
         for scope in scopes { scope.clear() }
@@ -55,8 +59,8 @@ final class TemplateInterpreter {
     }
 
     func charge(_ amount: Int) throws(TokenizationError) {
-        steps += amount
-        guard steps <= Self.stepLimit else {
+        steps += min(amount, stepLimit + 1)
+        guard steps <= stepLimit else {
             throw TokenizationError(.limitExceeded, "the chat template does not come to an end")
         }
     }
