@@ -14,17 +14,46 @@ struct ChatTemplateLimitTests {
     @Test(arguments: [
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-        "{% macro m(n) %}{% if n %}{% for x in [1] %}{{ (((m(n + 1)))) }}{% endfor %}{% endif %}{% endmacro %}{{ m(1) }}",
+        """
+        {% macro m(n) %}{% if n %}{% for x in [1] %}{{ (((m(n + 1)))) }}{% endfor %}\
+        {% endif %}{% endmacro %}{{ m(1) }}
+        """,
         "{% set x = 'ab' * 100000000 %}",
-        "{% set ns = namespace(x='ab') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
-        "{% set ns = namespace(x='ab') %}{% for i in range(64) %}{% set ns.x = ns.x|replace('a', ns.x) %}{% endfor %}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(5000) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = {'a': ns.x, 'b': ns.x} %}{% endfor %}{{ ns.x|tojson }}",
+        """
+        {% set ns = namespace(x='ab') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}\
+        {% endfor %}
+        """,
+        """
+        {% set ns = namespace(x='ab') %}{% for i in range(64) %}\
+        {% set ns.x = ns.x|replace('a', ns.x) %}{% endfor %}
+        """,
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = ns.x + ns.x %}\
+        {% endfor %}
+        """,
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(5000) %}\
+        {% set ns.x = [ns.x, ns.x] %}{% endfor %}
+        """,
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}\
+        {% endfor %}{{ ns.x }}
+        """,
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(60) %}\
+        {% set ns.x = {'a': ns.x, 'b': ns.x} %}{% endfor %}{{ ns.x|tojson }}
+        """,
         "{% for i in range(100000) %}{{ 'x' * 100000 }}{% endfor %}",
         "{{ ('x' * 1000000)|join('y' * 1000000) }}",
         "{{ ('a\n' * 1000000)|indent(1000) }}",
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(50000) %}\
+        {% set ns.x = [ns.x] | map('default') %}{% endfor %}
+        """,
+        """
+        {% set ns = namespace(x=[1]) %}{% for i in range(50000) %}\
+        {% for y in [ns.x] %}{% set ns.x = loop %}{% endfor %}{% endfor %}
+        """,
     ])
     func workIsBounded(source: String) {
         let error = #expect(throws: TokenizationError.self) { try render(source) }

@@ -42,21 +42,24 @@ struct TokenizationFuzzTests {
 
     /// A small tokenizer with every kind of part, so that mutations reach the readers.
     private static let tokenizer = """
-        {"version":"1.0","added_tokens":[{"id":6,"content":"<s>","single_word":true,"lstrip":true,
-        "rstrip":true,"normalized":true,"special":true}],"normalizer":{"type":"Sequence","normalizers":[
-        {"type":"NFKC"},{"type":"Prepend","prepend":"_"},{"type":"Replace","pattern":{"Regex":"[\\\\s\\\\W]+"},
-        "content":"_"},{"type":"Lowercase"},{"type":"StripAccents"},{"type":"Strip","strip_left":true,
-        "strip_right":true}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":
-        {"Regex":"(?i:'s)|\\\\p{L}{1,3}+|[^\\\\S\\\\p{N}]|\\\\b"},"behavior":"MergedWithNext","invert":false},
+        {"version":"1.0","added_tokens":[{"id":6,"content":"<s>","single_word":true,
+        "lstrip":true,"rstrip":true,"normalized":true,"special":true}],
+        "normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Prepend",
+        "prepend":"_"},{"type":"Replace","pattern":{"Regex":"[\\\\s\\\\W]+"},"content":"_"},
+        {"type":"Lowercase"},{"type":"StripAccents"},{"type":"Strip","strip_left":true,
+        "strip_right":true}]},"pre_tokenizer":{"type":"Sequence",
+        "pretokenizers":[{"type":"Split","pattern":{"Regex":"(?i:'s)|\\\\p{L}{1,
+        3}+|[^\\\\S\\\\p{N}]|\\\\b"},"behavior":"MergedWithNext","invert":false},
         {"type":"Digits","individual_digits":true},{"type":"Metaspace","replacement":"_",
         "prepend_scheme":"first","split":true},{"type":"Punctuation","behavior":"Contiguous"}]},
-        "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
-        {"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"<s>":{"id":"<s>","ids":[6]}}},
-        "decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},
-        {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},
-        "model":{"type":"BPE","unk_token":"?","fuse_unk":false,"byte_fallback":true,"ignore_merges":true,
-        "continuing_subword_prefix":"#","end_of_word_suffix":"/","vocab":{"?":0,"a":1,"#b":2,"ab":3,
-        "#b/":4,"ab/":5},"merges":["a #b",["a","#b/"]]}}
+        "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>",
+        "type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"<s>":{"id":"<s>",
+        "ids":[6]}}},"decoder":{"type":"Sequence","decoders":[{"type":"Replace",
+        "pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},
+        {"type":"Strip","content":" ","start":1,"stop":1}]},"model":{"type":"BPE",
+        "unk_token":"?","fuse_unk":false,"byte_fallback":true,"ignore_merges":true,
+        "continuing_subword_prefix":"#","end_of_word_suffix":"/","vocab":{"?":0,"a":1,"#b":2,
+        "ab":3,"#b/":4,"ab/":5},"merges":["a #b",["a","#b/"]]}}
         """
 
     @Test func mutatedTokenizersNeverTrap() throws {

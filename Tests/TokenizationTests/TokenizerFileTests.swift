@@ -16,7 +16,8 @@ struct TokenizerFileTests {
 
     @Test func canonicallyEquivalentTokensStayApart() throws {
         let model = """
-            {"type":"BPE","vocab":{"\u{E9}":0,"e":1,"\u{301}":2,"e\u{301}":3,"\\u00c5":4,"\\u212b":5},
+            {"type":"BPE","vocab":{"\u{E9}":0,"e":1,"\u{301}":2,"e\u{301}":3,
+            "\\u00c5":4,"\\u212b":5},
             "merges":[["e","\u{301}"]]}
             """
         let tokenizer = try Tokenizer(json: Self.json(model: model))
@@ -38,15 +39,24 @@ struct TokenizerFileTests {
         ),
         (#","pre_tokenizer":{"type":"BertPreTokenizer"}"#, "the pre-tokenizer 'BertPreTokenizer'"),
         (
-            #","pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a)\\1"},"behavior":"Isolated","invert":false}"#,
+            #"""
+            ,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a)\\1"},
+            "behavior":"Isolated","invert":false}
+            """#,
             "the escape '\\1'"
         ),
         (
-            #","pre_tokenizer":{"type":"Split","pattern":{"Regex":"[a&&b]"},"behavior":"Isolated","invert":false}"#,
+            #"""
+            ,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"[a&&b]"},
+            "behavior":"Isolated","invert":false}
+            """#,
             "an intersection of classes"
         ),
         (
-            #","pre_tokenizer":{"type":"Split","pattern":{"Regex":"a"},"behavior":"Sideways","invert":false}"#,
+            #"""
+            ,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a"},"behavior":"Sideways",
+            "invert":false}
+            """#,
             "unknown behavior"
         ),
         (
@@ -64,7 +74,10 @@ struct TokenizerFileTests {
         (#","shape":1"#, "key 'shape' is not supported"),
         (#","version":"2.0""#, "version 2.0"),
         (
-            #","added_tokens":[{"id":9,"content":"x","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}]"#,
+            #"""
+            ,"added_tokens":[{"id":9,"content":"x","single_word":false,"lstrip":false,
+            "rstrip":false,"normalized":false,"special":true}]
+            """#,
             "the added token has id 9, but its place in the vocabulary gives 3"
         ),
     ])
@@ -133,7 +146,8 @@ struct TokenizerFileTests {
         let json = """
             {"bos_token":{"content":"<s>","lstrip":false},"eos_token":"</s>","pad_token":null,
             "chat_template":[{"name":"default","template":"{{ bos_token }}d"},
-            {"name":"tool_use","template":"t{{ tools|length }}"}],"additional_special_tokens":["<x>"]}
+            {"name":"tool_use","template":"t{{ tools|length }}"}],
+            "additional_special_tokens":["<x>"]}
             """
         let tokenizer = try Tokenizer(json: Self.json(), configuration: Array(json.utf8))
         #expect(tokenizer.configuration.token("bos_token") == "<s>")

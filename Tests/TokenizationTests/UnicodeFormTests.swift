@@ -29,10 +29,10 @@ struct UnicodeFormTests {
 
     @Test func longRunsOfMarksAreSortedLikeShortOnes() {
         let marks = "\u{301}\u{316}\u{334}\u{344}\u{327}"
-        let text = "a" + String(repeating: marks, count: 20_000)
+        let text = "a" + String(repeating: marks, count: 4_000)
         let result = UnicodeForm.canonicalDecomposition.normalize(Array(text.utf8))
         let scalars = String(decoding: result, as: UTF8.self).unicodeScalars.dropFirst()
-        #expect(scalars.count == 120_000)
+        #expect(scalars.count == 24_000)
         let classes = scalars.map { $0.properties.canonicalCombiningClass.rawValue }
         #expect(zip(classes, classes.dropFirst()).allSatisfy { $0 <= $1 })
     }

@@ -4,8 +4,8 @@
 ///
 /// Differences that matter: `\h` is a hexadecimal digit, `(?m)` lets the dot match a newline,
 /// `(?i)` in the middle of a group covers its later alternatives, `{n,m}+` repeats instead of being
-/// possessive, `\w`, `\d`, `\s` and properties follow a newer Unicode. Whatever is not known to mean
-/// the same is refused. Source: Oniguruma `doc/RE` and `doc/SYNTAX.md`.
+/// possessive, `\w`, `\d`, `\s` and properties follow a newer Unicode. Whatever is not known to
+/// mean the same is refused. Source: Oniguruma `doc/RE` and `doc/SYNTAX.md`.
 struct OnigurumaTranslation {
     private struct Group {
         let start: Int

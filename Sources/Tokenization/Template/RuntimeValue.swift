@@ -33,6 +33,8 @@ indirect enum RuntimeValue {
         case .sequence(let sequence): sequence.depth
         case .mapping(let mapping): mapping.depth
         case .method(let receiver, _): receiver.depth + 1
+        case .loop(let loop): loop.depth
+        case .generator(let generator): generator.depth
         default: 0
         }
     }
@@ -154,8 +156,12 @@ final class RuntimeMacro {
 final class RuntimeGenerator {
     private let items: [RuntimeValue]
     private var position = 0
+    let depth: Int
 
-    init(_ items: [RuntimeValue]) { self.items = items }
+    init(_ items: [RuntimeValue]) {
+        self.items = items
+        depth = (items.lazy.map(\.depth).max() ?? 0) + 1
+    }
 
     func next() -> RuntimeValue? {
         guard position < items.count else { return nil }

@@ -11,11 +11,11 @@ extension TemplateInterpreter {
         case "list": return try sequence(items(of: value, position))
         case "join": return .string(try joined(value, arguments, position))
         case "items":
-            if value.isUndefined { return .generator(RuntimeGenerator([])) }
+            if value.isUndefined { return try generator([]) }
             guard case .mapping(let mapping) = value else {
                 throw failure("'items' needs a dict, not '\(value.typeName)'", position)
             }
-            return .generator(RuntimeGenerator(mapping.pairs))
+            return try generator(mapping.pairs)
         case "dictsort":
             guard case .mapping(let mapping) = value else {
                 throw failure("'dictsort' needs a dict, not '\(value.typeName)'", position)
@@ -27,11 +27,11 @@ extension TemplateInterpreter {
                 try charge(textBytes: text.utf8.count)
                 return .string(String(String.UnicodeScalarView(text.unicodeScalars.reversed())))
             }
-            return .generator(RuntimeGenerator(try items(of: value, position).reversed()))
+            return try generator(items(of: value, position).reversed())
         case "sort":
             let items = try items(of: value, position)
             return try sequence(sorted(items, arguments, position).map { items[$0] })
-        case "unique": return .generator(try unique(value, arguments, position))
+        case "unique": return try unique(value, arguments, position)
         default: throw failure("the filter '\(name)' is not supported", position)
         }
     }
@@ -140,7 +140,7 @@ extension TemplateInterpreter {
 
     private func unique(
         _ value: RuntimeValue, _ arguments: RuntimeArguments, _ position: TemplatePosition
-    ) throws(TokenizationError) -> RuntimeGenerator {
+    ) throws(TokenizationError) -> RuntimeValue {
         let isExact = arguments.value(0, "case_sensitive")?.isTrue ?? false
         var keys: [RuntimeValue] = []
         var result: [RuntimeValue] = []
@@ -151,7 +151,7 @@ extension TemplateInterpreter {
             keys.append(key)
             result.append(item)
         }
-        return RuntimeGenerator(result)
+        return try generator(result)
     }
 
     // MARK: - Filters that take a filter or a test
@@ -169,7 +169,7 @@ extension TemplateInterpreter {
                 result.append(item)
             }
         }
-        return .generator(RuntimeGenerator(result))
+        return try generator(result)
     }
 
     private func mapped(

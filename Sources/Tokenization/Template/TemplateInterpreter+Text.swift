@@ -107,7 +107,7 @@ struct TemplateJSON {
         case .double(let number): output += Self.number(number).utf8
         case .string(let text): write(text, to: &output)
         case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple:
-            try writeGroup("[", "]", count: sequence.items.count, level, &output) {
+            try writeGroup("[]", count: sequence.items.count, level, &output) {
                 (index, output) throws(TokenizationError) in
                 try write(sequence.items[index], level: level + 1, to: &output, charge: charge)
             }
@@ -117,7 +117,7 @@ struct TemplateJSON {
                 ? mapping.keys.indices.sorted {
                     PythonText.precedes(mapping.keys[$0], mapping.keys[$1])
                 } : Array(mapping.keys.indices)
-            try writeGroup("{", "}", count: mapping.count, level, &output) {
+            try writeGroup("{}", count: mapping.count, level, &output) {
                 (index, output) throws(TokenizationError) in
                 write(mapping.keys[order[index]], to: &output)
                 output += keySeparator.utf8
@@ -131,17 +131,17 @@ struct TemplateJSON {
     }
 
     private func writeGroup(
-        _ open: String, _ close: String, count: Int, _ level: Int, _ output: inout [UInt8],
+        _ brackets: StaticString, count: Int, _ level: Int, _ output: inout [UInt8],
         _ element: (Int, inout [UInt8]) throws(TokenizationError) -> Void
     ) throws(TokenizationError) {
-        output += open.utf8
+        output.append(brackets.utf8Start[0])
         for index in 0..<count {
             if index > 0 { output += itemSeparator.utf8 }
             breakLine(level + 1, &output)
             try element(index, &output)
         }
         if count > 0 { breakLine(level, &output) }
-        output += close.utf8
+        output.append(brackets.utf8Start[1])
     }
 
     private func breakLine(_ level: Int, _ output: inout [UInt8]) {

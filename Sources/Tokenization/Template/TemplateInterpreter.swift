@@ -94,6 +94,15 @@ final class TemplateInterpreter {
         return .sequence(sequence)
     }
 
+    func generator(_ items: [RuntimeValue]) throws(TokenizationError) -> RuntimeValue {
+        try charge(items.count / 8)
+        let generator = RuntimeGenerator(items)
+        guard generator.depth <= Self.valueDepthLimit else {
+            throw TokenizationError(.limitExceeded, "the chat template nests values too deep")
+        }
+        return .generator(generator)
+    }
+
     func mapping(_ mapping: RuntimeMapping) throws(TokenizationError) -> RuntimeValue {
         guard mapping.depth <= Self.valueDepthLimit, mapping.count <= Self.elementLimit else {
             throw TokenizationError(.limitExceeded, "the chat template makes too large a dict")

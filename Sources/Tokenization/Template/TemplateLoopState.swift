@@ -16,10 +16,13 @@ final class TemplateLoopState {
     private var current: RuntimeValue?
     /// Elements begun so far.
     private var begun = 0
+    /// Levels of containers in the elements, as of ``RuntimeValue/depth``.
+    let depth: Int
 
     init(_ items: [RuntimeValue], accepts: Accepts?) {
         self.items = items
         self.accepts = accepts
+        depth = (items.lazy.map(\.depth).max() ?? 0) + 1
     }
 
     /// Forgets the condition, which refers to the interpreter.
