@@ -59,24 +59,30 @@ let package = Package(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
 
+        .target(name: "StrictJSON", swiftSettings: strict),
+        .target(name: "Spelling", swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
         .target(
-            name: "ManifestLoading", dependencies: ["CLibYAML", policyKit], swiftSettings: strict),
-        .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
-        .target(name: "ModelLoading", swiftSettings: strict),
+            name: "ManifestLoading", dependencies: ["Spelling", "CLibYAML", policyKit],
+            swiftSettings: strict),
+        .target(
+            name: "Tokenization", dependencies: ["StrictJSON", "CPCRE2"], swiftSettings: strict),
+        .target(name: "ModelLoading", dependencies: ["StrictJSON"], swiftSettings: strict),
         .target(
             name: "Inference",
             dependencies: ["ModelLoading", "CKernels", "COpenBLAS", policyKit],
             swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
-        .target(name: "PluginLoading", dependencies: [policyKit], swiftSettings: strict),
         .target(
-            name: "HTTPServing", dependencies: ["LoopIO", "CHTTPParser"], swiftSettings: onTheLoop),
+            name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
+        .target(
+            name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
+            swiftSettings: onTheLoop),
         .target(
             name: "Hosting",
             dependencies: [
-                "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading", "Inference",
-                "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
+                "StrictJSON", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
+                "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
@@ -89,30 +95,41 @@ let package = Package(
             name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
             path: "Samples/Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
-            name: "SchedulingTests", dependencies: ["Scheduling", policyKit],
+            name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ManifestLoadingTests", dependencies: ["ManifestLoading", policyKit],
+            name: "SpellingTests", dependencies: ["Spelling", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization"],
+            name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport", policyKit],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ManifestLoadingTests",
+            dependencies: ["ManifestLoading", "TestSupport", policyKit], swiftSettings: strict),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "StrictJSON", "TestSupport"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
-            name: "ModelLoadingTests", dependencies: ["ModelLoading"], swiftSettings: strict),
+            name: "ModelLoadingTests", dependencies: ["ModelLoading", "StrictJSON", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "InferenceTests",
-            dependencies: ["Inference", "ModelLoading", "CKernels", policyKit],
+            dependencies: ["Inference", "ModelLoading", "CKernels", "TestSupport", policyKit],
             swiftSettings: strict),
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
-            name: "HTTPServingTests", dependencies: ["HTTPServing", "LoopIO"],
+            name: "HTTPServingTests",
+            dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PluginLoadingTests",
-            dependencies: ["PluginLoading", "Scheduling", policyKit, policyKitTesting],
-            swiftSettings: strict),
+            dependencies: [
+                "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
+            ], swiftSettings: strict),
         .testTarget(name: "HostingTests", dependencies: ["Hosting"], swiftSettings: strict),
-        .testTarget(name: "RepositoryTests", swiftSettings: strict),
+        .testTarget(
+            name: "RepositoryTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ] + plugins.map(plugin)
 )
