@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Spelling
+package import StrictJSON
+
 /// A refusal as a client sees it: status, vLLM's error type, what to change, and which field.
 nonisolated package struct APIError: Error, Sendable, Equatable {
     /// What kind of refusal it is; fixes the status and the type.
@@ -120,35 +123,4 @@ nonisolated extension APIError {
     init(_ error: JSONSyntaxError) {
         self.init(.badRequest, "The body is not valid JSON: \(error.description).")
     }
-}
-
-/// The candidate with the fewest edits from `name`, when they are few enough to be a slip.
-///
-/// Looks at 64 scalars of at most 512 candidates, so that a flood of wrong names stays cheap.
-nonisolated func nearestName(to name: String, among candidates: [String]) -> String? {
-    let target = Array(name.unicodeScalars.prefix(64))
-    var best: (name: String, edits: Int)?
-    for candidate in candidates.prefix(512) {
-        let scalars = Array(candidate.unicodeScalars.prefix(64))
-        let bound = max(1, min(target.count, scalars.count) / 3)
-        guard abs(target.count - scalars.count) <= bound else { continue }
-        let edits = editCount(target, scalars)
-        if edits <= bound, edits < best?.edits ?? .max { best = (candidate, edits) }
-    }
-    return best?.name
-}
-
-/// Levenshtein's distance in one row of memory.
-nonisolated private func editCount(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -> Int {
-    var row = Array(0...right.count)
-    for (line, scalar) in left.enumerated() {
-        var diagonal = row[0]
-        row[0] = line + 1
-        for column in right.indices {
-            let substituted = diagonal + (scalar == right[column] ? 0 : 1)
-            diagonal = row[column + 1]
-            row[column + 1] = min(substituted, diagonal + 1, row[column] + 1)
-        }
-    }
-    return row[right.count]
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Spelling
+import StrictJSON
+
 /// What a request asks for, by method and path.
 nonisolated package enum Route: Sendable, Equatable {
     case health

@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import HTTPServing
+internal import StrictJSON
 internal import Tokenization
 
 /// Writes a chat through the model's template.
@@ -46,7 +47,7 @@ extension TemplateValue {
         switch json {
         case .null: self = .null
         case .boolean(let flag): self = .bool(flag)
-        case .integer(let integer): self = .int(Int(integer))
+        case .integer(let integer): self = .int(integer)
         case .number(let number): self = .double(number)
         case .string(let text): self = .string(text)
         case .array(let elements): self = .array(elements.map { TemplateValue($0) })

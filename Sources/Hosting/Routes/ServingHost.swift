@@ -6,6 +6,7 @@ package import Logging
 package import LoopIO
 package import ManifestLoading
 internal import PolicyKit
+internal import StrictJSON
 
 /// The OpenAI surface of an engine: a server whose routes submit jobs and write replies.
 package final class ServingHost {

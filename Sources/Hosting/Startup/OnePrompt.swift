@@ -4,6 +4,7 @@ internal import HTTPServing
 package import Logging
 internal import LoopIO
 internal import PolicyKit
+internal import StrictJSON
 
 /// What `burrow generate` asks for.
 nonisolated package struct PromptFields: Sendable {

@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HTTPServing
 
 /// Mutated requests never trap, never exceed a bound, and mean the same however they are cut.
-///
-/// `BURROW_FUZZ_SECONDS` lengthens the run, `BURROW_FUZZ_SEED` repeats one.
 struct ConnectionFuzzTests {
-    private static let pieces = [
-        "\r\n", "\r", "\n", " ", "\t", ":", "\0", "%", "%00", "%c3", ";", "0\r\n\r\n", "GET ", "#",
-        "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "ffffffff", "HTTP/1.1", "\u{ff}",
-        "Connection: close\r\n", "Expect: 100-continue\r\n", "Host: b\r\n", "99999999999999999999",
-    ]
+    private static let mutator = ByteMutator(
+        pieces: [
+            "\r\n", "\r", "\n", " ", "\t", ":", "\0", "%", "%00", "%c3", ";", "0\r\n\r\n", "GET ",
+            "#", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "ffffffff", "HTTP/1.1",
+            "\u{ff}", "Connection: close\r\n", "Expect: 100-continue\r\n", "Host: b\r\n",
+            "99999999999999999999",
+        ], edits: 0...4)
 
     @Test func mutatedInputIsHarmless() {
-        let environment = ProcessInfo.processInfo.environment
-        let seconds = environment["BURROW_FUZZ_SECONDS"].flatMap(Double.init) ?? 1.5
-        var seed =
-            environment["BURROW_FUZZ_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0 ... .max)
-        let deadline = Date(timeIntervalSinceNow: seconds)
-        repeat {
-            check(seed: seed)
-            seed &+= 1
-        } while Date() < deadline
+        FuzzRun(seconds: 1.5).forEachRound(check)
     }
 
-    private func check(seed: UInt64) {
-        var random = SplitMix64(state: seed)
+    private func check(_ random: inout SeededRandom, seed: UInt64) {
         let bytes = Self.mutated(&random)
         var limits = HTTPLimits()
         limits.bodyBytes = 40
@@ -66,26 +58,12 @@ struct ConnectionFuzzTests {
         }
     }
 
-    private static func mutated(_ random: inout SplitMix64) -> [UInt8] {
+    private static func mutated(_ random: inout SeededRandom) -> [UInt8] {
         var bytes: [UInt8] = []
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             let sample = RequestParsingTests.accepted.randomElement(using: &random)
             bytes += Array((sample?.text ?? "").utf8)
         }
-        for _ in 0..<Int.random(in: 0...4, using: &random) {
-            let place = Int.random(in: 0..<bytes.count, using: &random)
-            switch Int.random(in: 0..<4, using: &random) {
-            case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
-            case 1: bytes.remove(at: place)
-            case 2:
-                let end = min(place + Int.random(in: 1...20, using: &random), bytes.count)
-                bytes.insert(contentsOf: bytes[place..<end], at: place)
-            default:
-                let piece = pieces.randomElement(using: &random) ?? ""
-                bytes.insert(contentsOf: Array(piece.utf8), at: place)
-            }
-            if bytes.isEmpty { bytes = [0] }
-        }
-        return bytes
+        return mutator.mutate(bytes, with: &random)
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPServing
+import StrictJSON
+import TestSupport
 import Testing
 
 private func completion(_ text: String) throws(APIError) -> GenerationRequest {
@@ -269,18 +271,15 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
     }
 
     @Test func anyBodyIsDecodedOrRefused() throws {
-        let seed = UInt64.random(in: 0...9999)
-        var random = SeededRandom(seed: seed)
         let bodies = [
             #"{"model":"m","prompt":[[1,2],[3]],"n":2,"stop":["a"],"logit_bias":{"1":2},"seed":1}"#,
             #"{"prompt":"é","stream":true,"stream_options":{"include_usage":true},"logprobs":2}"#,
             #"{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"top_k":3}"#,
             #"{"messages":[{"role":"tool","content":"x"}],"mixture":{"mask":[1]},"tools":[]}"#,
         ].map { Array($0.utf8) }
-        let clock = ContinuousClock()
-        let end = clock.now + fuzzTime
-        while clock.now < end {
-            let body = mutated(bodies.randomElement(using: &random)!, with: &random)
+        try FuzzRun().forEachRound { random, seed in
+            let body = ByteMutator.json.mutate(
+                bodies.randomElement(using: &random) ?? [], with: &random)
             for decode in [completion, chat] as [([UInt8]) throws -> GenerationRequest] {
                 do {
                     let request = try decode(body)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Spelling
+import StrictJSON
+
 /// vLLM's texts for the adapter lifecycle; each goes out with 200 as `text/plain`.
 nonisolated package enum AdapterReply {
     package static func added(_ name: String) -> String {

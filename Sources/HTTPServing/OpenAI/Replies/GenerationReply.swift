@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StrictJSON
+
 /// What every reply and every chunk of one request repeats.
 nonisolated package struct ReplyHead: Sendable, Equatable {
     package var endpoint: GenerationEndpoint

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// One served name as `/v1/models` lists it.
 nonisolated package struct ModelCard: Sendable, Equatable {
     package var id: String

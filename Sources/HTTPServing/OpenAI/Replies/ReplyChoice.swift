@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// Why a choice ended, in OpenAI's and vLLM's words.
 nonisolated package enum FinishReason: String, Sendable, CaseIterable {
     /// The model ended it, or a stop did.

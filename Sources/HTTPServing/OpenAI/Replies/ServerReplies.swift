@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The small replies that are not about generation.
 nonisolated package enum ServerReply {
     /// `GET /version`.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The log probability of one generated token and of the likeliest ones at its place.
 nonisolated package struct TokenLogprob: Sendable, Equatable {
     /// A token that was not drawn.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StrictJSON
+
 /// The body of `POST /v1/load_lora_adapter`.
 nonisolated package struct LoadAdapterRequest: Sendable, Equatable {
     package var name: String

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 nonisolated extension RequestFields {
     /// The messages and what goes with them to the template; shared by `/tokenize`.
     func chat(limits: RequestLimits) throws(APIError) -> ChatInput {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 nonisolated extension GenerationRequest {
     /// Decodes the body of `POST /v1/completions`.
     package init(

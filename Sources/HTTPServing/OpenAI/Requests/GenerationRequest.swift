@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StrictJSON
+
 /// One decoded and validated request of `/v1/completions` or `/v1/chat/completions`.
 ///
 /// Whatever would need the model (vocabulary, context length, template) is not checked yet.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The members of a request object, read by name and type; `null` counts as left out.
 nonisolated struct RequestFields {
     let object: JSONObject

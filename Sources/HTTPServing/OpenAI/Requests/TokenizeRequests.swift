@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The body of `POST /tokenize`.
 nonisolated package struct TokenizeRequest: Sendable, Equatable {
     /// What is to be tokenized.

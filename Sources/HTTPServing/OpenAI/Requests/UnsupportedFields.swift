@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// A field that would change the reply and that is not implemented, so it is not ignored either.
 nonisolated private struct UnsupportedField: Sendable {
     let name: String
