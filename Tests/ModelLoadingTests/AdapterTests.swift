@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ModelLoading
@@ -81,7 +82,7 @@ struct AdapterTests {
     }
 
     @Test func adaptersOfAnotherModelAreRefused() throws {
-        let folder = "\(Repository.root)/Samples/adapters/roman"
+        let folder = "\(Repository.path)/Samples/adapters/roman"
         let model = try configuration("llama-tied-bf16")
         let error = loadingError {
             _ = try AdapterWeights.open(folder: folder, name: "roman", for: model)
@@ -91,8 +92,8 @@ struct AdapterTests {
     }
 
     @Test func theSampleAdaptersOpen() throws {
-        let model = try ModelConfiguration.open(folder: "\(Repository.root)/Samples/model")
-        let entries = try FolderListing.adapters(in: "\(Repository.root)/Samples/adapters")
+        let model = try ModelConfiguration.open(folder: "\(Repository.path)/Samples/model")
+        let entries = try FolderListing.adapters(in: "\(Repository.path)/Samples/adapters")
         #expect(
             entries.map(\.name) == [
                 "add", "date", "english", "french", "pig", "reverse", "roman", "shout",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ModelLoading
@@ -39,7 +40,7 @@ struct ModelWeightsTests {
     }
 
     @Test func theSampleModelOpens() throws {
-        let model = try ModelWeights.open(folder: "\(Repository.root)/Samples/model")
+        let model = try ModelWeights.open(folder: "\(Repository.path)/Samples/model")
         #expect(model.configuration.parameterCount == 1_672_896)
         #expect(model.byteCount == 2 * 1_672_896)
         #expect(model.configuration.contextLength == 512)

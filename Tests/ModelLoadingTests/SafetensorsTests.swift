@@ -70,12 +70,12 @@ struct SafetensorsTests {
         ("no header", SafetensorsWriter.file(header: "", data: []), "begin with"),
         ("not an object", SafetensorsWriter.file(header: "[]", data: []), "begin with"),
         ("not JSON", SafetensorsWriter.file(header: "{\"a\"", data: []), "JSON"),
-        ("text after the object", SafetensorsWriter.file(header: "{}x", data: []), "more text"),
+        ("text after the object", SafetensorsWriter.file(header: "{}x", data: []), "expected the end"),
         (
             "the same name twice",
             SafetensorsWriter.file(
                 header: "{\(entry("t", offsets: "[0,8]")),\(entry("t", offsets: "[8,16]"))}",
-                data: eight + eight), "twice"
+                data: eight + eight), "duplicate name"
         ),
         (
             "an entry that is a list", SafetensorsWriter.file(header: "{\"t\":[]}", data: []),

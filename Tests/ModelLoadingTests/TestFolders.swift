@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import StrictJSON
+import TestSupport
 
 @testable import ModelLoading
 
-/// Folders of the repository that tests read.
-enum Repository {
-    static let root = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+extension Repository {
     static let goldens = ["llama-tied-bf16", "qwen2-bias-tied"]
 
-    static func golden(_ family: String) -> String { "\(root)/Tests/Goldens/\(family)" }
+    static func golden(_ family: String) -> String { path(of: "Tests/Goldens/\(family)") }
 }
 
 /// A folder that is removed with the value.
@@ -72,9 +71,7 @@ struct RawObject {
 
 /// Parses a JSON text, which must be an object.
 func parseObject(_ text: String) throws -> JSONObject {
-    var text = text
-    let value = try text.withUTF8 { try JSONScanner.parse(UnsafeRawBufferPointer($0)) }
-    guard case .object(let object) = value else {
+    guard case .object(let object) = try JSONValue(parsing: Array(text.utf8)) else {
         throw ModelLoadingError(.malformedJSON, "not an object")
     }
     return object

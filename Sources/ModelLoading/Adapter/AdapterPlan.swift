@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// What an `adapter_config.json` asks for, as far as it is plain LoRA.
 struct AdapterPlan {
     var rank = 0
@@ -62,7 +64,7 @@ struct AdapterPlan {
 
     private mutating func decodePatterns(_ reader: inout KeyReader) {
         if var nested = reader.nested("rank_pattern") {
-            for key in nested.object.keys {
+            for key in nested.object.members.map(\.name) {
                 let value = nested.count(key, in: AdapterWeights.ranks)
                 if let pattern = Self.pattern(key, .pathSuffix, key: key, &nested) {
                     ranks.append((pattern, value))
@@ -71,7 +73,7 @@ struct AdapterPlan {
             reader.adopt(nested)
         }
         if var nested = reader.nested("alpha_pattern") {
-            for key in nested.object.keys {
+            for key in nested.object.members.map(\.name) {
                 let value = Self.number(&nested, key)
                 if let pattern = Self.pattern(key, .pathSuffix, key: key, &nested) {
                     alphas.append((pattern, value))
@@ -138,7 +140,9 @@ struct AdapterPlan {
         let values = if case .array(let list) = value { list } else { [value] }
         // As in PEFT, an empty list means all layers.
         guard !values.isEmpty else { return }
-        let layers = values.compactMap(\.integer).filter { (0..<ModelLimits.layers).contains($0) }
+        let layers = values.compactMap(\.exactInteger).filter {
+            (0..<ModelLimits.layers).contains($0)
+        }
         guard layers.count == values.count else {
             reader.refuse(
                 "layers_to_transform", .invalidValue,

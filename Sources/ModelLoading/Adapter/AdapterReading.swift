@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+import StrictJSON
 
 /// An adapter's folder as far as it can be read, with everything that speaks against serving it.
 struct AdapterReading {

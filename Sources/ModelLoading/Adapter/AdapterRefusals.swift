@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The options of PEFT's `LoraConfig` that change the result and are not implemented.
 enum AdapterRefusals {
     /// Keys that do not change an adapter's output, whatever their value.
@@ -53,7 +55,7 @@ enum AdapterRefusals {
 
     private static func checkInitialisation(_ reader: inout KeyReader) {
         switch reader.value("init_lora_weights") {
-        case .none, .bool: return
+        case .none, .boolean: return
         case .string(let name) where cleanInitialisations.contains(name): return
         case .some(let value):
             reader.refuse(

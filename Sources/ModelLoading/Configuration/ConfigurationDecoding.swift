@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// Sizes above any published model, so that products of sizes cannot overflow.
 enum ModelLimits {
     static let width = 1 << 20
@@ -154,7 +156,7 @@ extension ModelConfiguration {
     private static func tokens(_ reader: inout KeyReader, _ key: String) -> [Int] {
         guard let value = reader.value(key) else { return [] }
         let values = if case .array(let list) = value { list } else { [value] }
-        let ids = values.compactMap(\.integer).filter { Int32(exactly: $0) != nil }
+        let ids = values.compactMap(\.exactInteger).filter { Int32(exactly: $0) != nil }
         guard ids.count == values.count, ids.count <= 64 else {
             reader.refuse(
                 key, .invalidValue,

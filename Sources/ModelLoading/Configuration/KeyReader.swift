@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// Reads typed values out of a JSON object and collects what is wrong with them, so that one
 /// attempt reports every fault; keys that nobody asked for can then be judged.
 ///
@@ -37,7 +39,7 @@ struct KeyReader {
             if fallback == nil { refuse(key, .invalidValue, "is missing; add it") }
             return fallback ?? range.lowerBound
         }
-        guard let number = value.integer, range.contains(number) else {
+        guard let number = value.exactInteger, range.contains(number) else {
             refuse(
                 key, .invalidValue,
                 "must be a whole number from \(range.lowerBound) to \(range.upperBound), "
@@ -62,7 +64,7 @@ struct KeyReader {
 
     mutating func flag(_ key: String, fallback: Bool = false) -> Bool {
         guard let value = value(key) else { return fallback }
-        guard case .bool(let flag) = value else {
+        guard case .boolean(let flag) = value else {
             refuse(key, .invalidValue, "must be true or false, found \(value.excerpt)")
             return fallback
         }
@@ -93,8 +95,11 @@ struct KeyReader {
     mutating func refuseOthers(
         ignored: Set<String>, reasons: [String: String], code: ModelLoadingError.Code
     ) {
-        for key in object.keys where !readKeys.contains(key) && !ignored.contains(key) {
-            guard let value = object[key], !value.isInactive else { continue }
+        for member in object.members {
+            let (key, value) = (member.name, member.value)
+            guard !readKeys.contains(key), !ignored.contains(key), !value.isInactive else {
+                continue
+            }
             let reason =
                 reasons[key]
                 ?? "this key is not known, and with the value \(value.excerpt) it may change the "

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// The table at the start of a `.safetensors` file, checked against the file's size.
 ///
 /// Layout: 8 bytes little-endian length `n`, `n` bytes of JSON, then the tensors' bytes, which
@@ -17,6 +19,9 @@ struct SafetensorsHeader {
     /// The limit of the reference implementation.
     static let maximumJSONBytes = 100_000_000
     private static let maximumDimensions = 32
+    /// Room for some 400,000 tensors.
+    private static let jsonLimits = JSONLimits(
+        byteCount: maximumJSONBytes, depth: 8, valueCount: 4 << 20)
 
     /// In the order of their bytes.
     let entries: [Entry]
@@ -28,16 +33,15 @@ struct SafetensorsHeader {
         guard json.first == UInt8(ascii: "{") else {
             throw Self.malformed("the header does not begin with '{'")
         }
-        guard case .object(let table) = try JSONScanner.parse(json) else {
+        guard case .object(let table) = try JSONFile.parse(json, limits: Self.jsonLimits) else {
             throw Self.malformed("the header is not a JSON object")
         }
         var entries: [Entry] = []
-        for name in table.keys {
-            guard let value = table[name] else { continue }
-            if name == "__metadata__" {
-                try Self.checkMetadata(value)
+        for member in table.members {
+            if member.name == "__metadata__" {
+                try Self.checkMetadata(member.value)
             } else {
-                entries.append(try Self.entry(name, value, dataStart: start))
+                entries.append(try Self.entry(member.name, member.value, dataStart: start))
             }
         }
         entries.sort {
@@ -72,7 +76,7 @@ struct SafetensorsHeader {
 
     private static func checkMetadata(_ value: JSONValue) throws(ModelLoadingError) {
         guard case .object(let object) = value,
-            object.keys.allSatisfy({ object[$0]?.string != nil })
+            object.members.allSatisfy({ $0.value.string != nil })
         else { throw malformed("must map strings to strings", tensor: "__metadata__") }
     }
 
@@ -82,10 +86,10 @@ struct SafetensorsHeader {
         guard case .object(let object) = value else {
             throw malformed("the entry is \(value.kind), not an object", tensor: name)
         }
-        if let unknown = object.keys.first(where: {
-            !["dtype", "shape", "data_offsets"].contains($0)
+        if let unknown = object.members.first(where: {
+            !["dtype", "shape", "data_offsets"].contains($0.name)
         }) {
-            throw malformed("the entry has an unknown key \"\(unknown)\"", tensor: name)
+            throw malformed("the entry has an unknown key \"\(unknown.name)\"", tensor: name)
         }
         guard let type = object["dtype"]?.string else {
             throw malformed("the entry has no dtype", tensor: name)
@@ -109,7 +113,7 @@ struct SafetensorsHeader {
 
     private static func sizes(_ value: JSONValue?) -> [Int]? {
         guard case .array(let values) = value else { return nil }
-        let sizes = values.compactMap(\.integer).filter { $0 >= 0 }
+        let sizes = values.compactMap(\.exactInteger).filter { $0 >= 0 }
         return sizes.count == values.count ? sizes : nil
     }
 

@@ -114,27 +114,3 @@ final class CopiedBytes: TensorStorage, @unchecked Sendable {
         bytes.deallocate()
     }
 }
-
-/// JSON files beside the weights.
-enum JSONFile {
-    /// Far above any published configuration; shard indices of the largest models are a megabyte.
-    static let maximumBytes = 16 << 20
-
-    /// The object that a file holds.
-    static func object(path: String) throws(ModelLoadingError) -> JSONObject {
-        let contents = try CopiedBytes(try OpenedFile(path: path), limit: maximumBytes)
-        let value: JSONValue
-        do {
-            value = try withExtendedLifetime(contents) { () throws(ModelLoadingError) in
-                try JSONScanner.parse(contents.bytes)
-            }
-        } catch {
-            throw error.at(path: path)
-        }
-        guard case .object(let object) = value else {
-            throw ModelLoadingError(
-                .malformedJSON, "expected an object, found \(value.kind)", path: path)
-        }
-        return object
-    }
-}

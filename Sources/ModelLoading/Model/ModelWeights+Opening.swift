@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+import StrictJSON
 
 extension ModelWeights {
     /// Reads and checks a folder in the layout of the Hugging Face hub: `config.json`,
@@ -56,8 +57,9 @@ struct ModelFiles {
                 .invalidValue, "must map tensor names to file names", path: path, key: "weight_map")
         }
         var wanted: [String: Set<String>] = [:]
-        for tensor in map.keys {
-            guard let file = map[tensor]?.string, isPlainFileName(file) else {
+        for member in map.members {
+            let tensor = member.name
+            guard let file = member.value.string, isPlainFileName(file) else {
                 throw ModelLoadingError(
                     .invalidValue, "must name a .safetensors file in the same folder", path: path,
                     key: "weight_map.\(tensor)")
