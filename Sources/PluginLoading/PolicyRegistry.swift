@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PolicyKit
+import Spelling
 
 /// The policy types that manifests may name: the built-in ones and those of plugin libraries.
 ///

@@ -2,6 +2,7 @@
 
 import Foundation
 import PolicyKit
+import TestSupport
 import Testing
 
 @testable import ManifestLoading
@@ -121,7 +122,7 @@ import Testing
     }
 
     @Test func megabyteOfGarbageIsRefused() {
-        var random = SplitMix64(state: 7)
+        var random = SeededRandom(seed: 7)
         let garbage = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255, using: &random) }
         let document = ManifestDocument(garbage, file: "m.yaml", directory: "/")
         #expect(document.validate(policies: []).diagnostics.count == 1)

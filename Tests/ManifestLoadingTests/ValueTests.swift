@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import TestSupport
 import Testing
 
 @testable import ManifestLoading
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func writtenQuantitiesReadBack() throws {
-        var random = SplitMix64(state: 11)
+        var random = SeededRandom(seed: 11)
         for _ in 0..<500 {
             let shift = Int64.random(in: 0...40, using: &random)
             let bytes = ByteCount(Int64.random(in: 0...4095, using: &random) << shift)
@@ -74,33 +75,5 @@ import Testing
     ])
     func faultyAddressIsRefused(text: String) {
         #expect(throws: ValueFault.self) { try ListenAddress(parsing: text) }
-    }
-
-    static let words: [(String, String?)] = [
-        ("replcias", "replicas"), ("replica", "replicas"), ("Replicas", "replicas"),
-        ("replaces", "replicas"), ("something", nil), ("lmits", "limits"), ("key", nil),
-        ("lru", nil), ("lur", "lru"), ("l", nil), ("", nil),
-        (String(repeating: "x", count: 1000), nil),
-    ]
-
-    @Test(arguments: words)
-    func nearestWordIsSuggested(word: String, expected: String?) {
-        let known = ["replicas", "limits", "lru", "pipeline"]
-        #expect(Spelling.nearest(to: word, among: known) == expected)
-    }
-
-    @Test func distanceIsSymmetricAndZeroForEquals() {
-        var random = SplitMix64(state: 3)
-        func word() -> [Unicode.Scalar] {
-            (0..<Int.random(in: 0...6, using: &random)).map { _ in
-                ["a", "b", "c"].randomElement(using: &random)!
-            }
-        }
-        for _ in 0..<300 {
-            let (left, right) = (word(), word())
-            let distance = Spelling.distance(left, right, limit: 10)
-            #expect(distance == Spelling.distance(right, left, limit: 10))
-            #expect((distance == 0) == (left == right))
-        }
     }
 }

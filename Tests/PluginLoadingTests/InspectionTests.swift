@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import PolicyKit
-import PolicyKitTesting
+import TestSupport
 import Testing
 
 @testable import PluginLoading
@@ -25,22 +24,17 @@ struct InspectionTests {
 
     /// Random damage gives an answer or a refusal, never a trap.
     @Test func damagedFilesNeverTrap() throws {
-        let setting = ProcessInfo.processInfo.environment["BURROW_FUZZ_SECONDS"]
-        let seconds = setting.flatMap(Double.init) ?? 2
-        let seed = setting == nil ? 1 : UInt64.random(in: 0...(.max))
-        var generator = SeededGenerator(seed: seed)
         let host = try HostPolicyKit.current()
         let folder = try TemporaryFolder()
         let small = try Toolchain.buildC(PluginSource.c(), name: "Small", in: folder)
         let originals = [
             try LibraryFile.read(small), try LibraryFile.read(builtPlugin("MergedOnly")),
         ]
-        let end = ContinuousClock.now + .seconds(seconds)
         var outcomes: [PluginError.Code?: Int] = [:]
         var count = 0
-        while ContinuousClock.now < end {
+        FuzzRun(seconds: 2, seed: 1).forEachRound { random, _ in
             count += 1
-            let bytes = Self.damage(originals[count % 8 == 0 ? 1 : 0], from: &generator)
+            let bytes = Self.damage(originals[count % 8 == 0 ? 1 : 0], from: &random)
             do throws(PluginError) {
                 _ = try PluginInspection(bytes, path: "fuzz", host: host)
                 outcomes[nil, default: 0] += 1
@@ -49,32 +43,32 @@ struct InspectionTests {
             }
         }
         // Damage reaches the deep checks too, not only the first.
-        #expect(outcomes.keys.count >= 4, "seed \(seed), \(count) files: \(outcomes)")
+        #expect(outcomes.keys.count >= 4, "\(count) files: \(outcomes)")
     }
 
     private static func damage(
-        _ original: [UInt8], from generator: inout SeededGenerator
+        _ original: [UInt8], from random: inout SeededRandom
     ) -> [UInt8] {
         var bytes = original
         let sections = Self.offset(of: 40, in: bytes)
-        for _ in 0..<Int.random(in: 1...6, using: &generator) {
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
             let start =
-                switch Int.random(in: 0...3, using: &generator) {
-                case 0: Int.random(in: 0..<64, using: &generator)
-                case 1: Int.random(in: sections..<bytes.count, using: &generator)
-                case 2: Int.random(in: 0..<min(bytes.count, 4_096), using: &generator)
-                default: Int.random(in: 0..<bytes.count, using: &generator)
+                switch Int.random(in: 0...3, using: &random) {
+                case 0: Int.random(in: 0..<64, using: &random)
+                case 1: Int.random(in: sections..<bytes.count, using: &random)
+                case 2: Int.random(in: 0..<min(bytes.count, 4_096), using: &random)
+                default: Int.random(in: 0..<bytes.count, using: &random)
                 }
-            let values: [UInt8] = [0, 1, 0x7f, 0x80, 0xff, .random(in: 0...255, using: &generator)]
-            let value = values.randomElement(using: &generator)!
+            let values: [UInt8] = [0, 1, 0x7f, 0x80, 0xff, .random(in: 0...255, using: &random)]
+            let value = values.randomElement(using: &random)!
             for index
-                in start..<min(bytes.count, start + [1, 2, 4, 8].randomElement(using: &generator)!)
+                in start..<min(bytes.count, start + [1, 2, 4, 8].randomElement(using: &random)!)
             {
                 bytes[index] = value
             }
         }
-        if Int.random(in: 0...9, using: &generator) == 0 {
-            bytes.removeLast(Int.random(in: 0...bytes.count, using: &generator))
+        if Int.random(in: 0...9, using: &random) == 0 {
+            bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
         }
         return bytes
     }

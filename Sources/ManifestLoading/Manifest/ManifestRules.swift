@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 /// What holds between distant parts of a manifest: references, and names that must differ.
 ///
@@ -58,7 +59,7 @@ struct ManifestRules {
         reading.report(
             "expected \(presets.asAlternatives), found '\(model.preset.value)'", at: position,
             path: "spec.model.synthetic.preset",
-            suggestion: Spelling.nearest(to: model.preset.value, among: presets))
+            suggestion: nearestName(to: model.preset.value, among: presets))
     }
 
     private func checkSlot(_ kind: PolicyKind, _ reading: inout Reading) {
@@ -83,7 +84,7 @@ struct ManifestRules {
     ) {
         let types = reading.policies.filter { $0.kind == kind }.map(\.type).sorted()
         let candidates = instances.map(\.name.value) + types
-        let meant = Spelling.nearest(to: name, among: candidates)
+        let meant = nearestName(to: name, among: candidates)
         let known = meant == nil ? "; known: \(candidates.listed)" : ""
         reading.report(
             "no instance and no \(kind.rawValue) policy is called '\(name)'\(known)", at: position,

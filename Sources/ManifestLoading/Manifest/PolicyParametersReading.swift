@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 extension Place {
     /// Reads `parameters` of the instance here against what its type declares.
@@ -12,7 +13,7 @@ extension Place {
         guard let position = type.position else { return [:] }
         guard let policy = reading.policies.first(where: { $0.type == type.value }) else {
             let types = reading.policies.map(\.type).sorted()
-            let meant = Spelling.nearest(to: type.value, among: types)
+            let meant = nearestName(to: type.value, among: types)
             let known = meant == nil ? "; known: \(types.listed)" : ""
             reading.report(
                 "no policy has the type '\(type.value)'\(known)", at: position,

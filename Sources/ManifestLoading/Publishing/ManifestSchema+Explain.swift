@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 /// What `explain` answers.
 package enum Explanation: Sendable, Equatable {
@@ -22,7 +23,7 @@ extension ManifestSchema {
                 return .text(text(of: KeySchema(parameter), at: "\(policy.type).\(parameter.name)"))
             }
             let names = policy.parameters.map { "\(policy.type).\($0.name)" }
-            return .unknown(suggestion: Spelling.nearest(to: name, among: names))
+            return .unknown(suggestion: nearestName(to: name, among: names))
         }
         if parts.isEmpty { return .text("A manifest\n\n" + table(of: root.keys)) }
         let keys = allKeys
@@ -33,7 +34,7 @@ extension ManifestSchema {
         if let found { return .text(text(of: found.key, at: found.path)) }
         let names = keys.map(\.path) + keys.map { String($0.path.dropFirst("spec.".count)) }
         let candidates = names + policies.map(\.type) + keys.map(\.key.name)
-        return .unknown(suggestion: Spelling.nearest(to: path, among: candidates))
+        return .unknown(suggestion: nearestName(to: path, among: candidates))
     }
 
     private static func only<Element>(of elements: [Element]) -> Element? {

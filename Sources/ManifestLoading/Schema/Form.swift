@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 /// How a value is written in the manifest: what may stand there, and how it is read.
 struct Form<Value: Sendable>: Sendable {
@@ -170,7 +171,7 @@ extension Form where Value == Manifest.ThreadCount {
             guard let scalar = place.scalar(expecting: schema, &reading) else { return nil }
             if scalar.text == "auto" { return .automatic }
             guard let first = scalar.text.first, first.isNumber || first == "-" else {
-                let meant = Spelling.nearest(to: scalar.text, among: ["auto"])
+                let meant = nearestName(to: scalar.text, among: ["auto"])
                 let message = "expected \(schema.summary), found '\(scalar.text.excerpt)'"
                 place.report(ValueFault(message, suggestion: meant), &reading)
                 return nil

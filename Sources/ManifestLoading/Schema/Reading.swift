@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 /// One reading of a document against its schema: what it needs to know, and the faults it found.
 struct Reading {
@@ -114,7 +115,7 @@ struct Place {
 
     /// Reports a key that is not among `known`.
     func reportUnknown(_ entry: Node.Entry, known: [String], _ reading: inout Reading) {
-        let suggestion = Spelling.nearest(to: entry.key, among: known)
+        let suggestion = nearestName(to: entry.key, among: known)
         var message = "unknown key '\(entry.key.excerpt)'"
         if suggestion == nil {
             message += known.isEmpty ? "; it takes none" : "; known: \(known.listed)"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 /// A mapping of the manifest: the one declaration of its keys.
 ///
@@ -174,7 +175,7 @@ extension Place {
         }
         let unknown = entries.filter { !known.contains($0.key) }
         for entry in unknown { reportUnknown(entry, known: known, &reading) }
-        if !unknown.contains(where: { Spelling.nearest(to: $0.key, among: known) != nil }) {
+        if !unknown.contains(where: { nearestName(to: $0.key, among: known) != nil }) {
             let message = "expected one of the keys \(variants.compactMap(\.first).asAlternatives)"
             reading.report(message, at: position, path: path)
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PolicyKit
+import Spelling
 
 /// A number with a unit behind it, as `1.5s`; exact.
 private struct Quantity {
@@ -30,7 +31,7 @@ private struct Quantity {
 
     func suggestion(among units: [String], in text: String) -> String? {
         let number = text.dropLast(unit.count)
-        return Spelling.nearest(to: unit, among: units).map { "\(number)\($0)" }
+        return nearestName(to: unit, among: units).map { "\(number)\($0)" }
     }
 }
 

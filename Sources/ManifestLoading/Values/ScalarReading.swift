@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import Spelling
 
 extension Node.Scalar {
     /// Reads the scalar as a value of `type`; paths are left as they are written.
@@ -27,7 +28,7 @@ extension Node.Scalar {
             switch text.lowercased() {
             case "true", "yes", "on": "true"
             case "false", "no", "off": "false"
-            default: Spelling.nearest(to: text, among: ["true", "false"])
+            default: nearestName(to: text, among: ["true", "false"])
             }
         throw ValueFault("expected true or false, found \(quotedText)", suggestion: meant)
     }
@@ -59,7 +60,7 @@ extension Node.Scalar {
         if words.contains(text) { return text }
         throw ValueFault(
             "expected \(words.asAlternatives), found '\(text.excerpt)'",
-            suggestion: Spelling.nearest(to: text, among: words))
+            suggestion: nearestName(to: text, among: words))
     }
 
     private func path() throws(ValueFault) -> String {
