@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Scheduling
+import TestSupport
 import Testing
 
 struct CostModelTests {
@@ -11,7 +12,7 @@ struct CostModelTests {
             + 1e-5 * Double(step.distinctRanks) + (step.isMerged ? 0.0005 : 0)
     }
 
-    private func randomStep(_ random: inout SplitMix64) -> StepFeatures {
+    private func randomStep(_ random: inout SeededRandom) -> StepFeatures {
         var step = StepFeatures()
         step.promptTokens = random.chance(50) ? random.below(256) : 0
         step.decodeRows = 1 + random.below(32)
@@ -42,7 +43,7 @@ struct CostModelTests {
 
     @Test(arguments: 0..<5 as Range<UInt64>)
     func aLinearMachineIsLearnt(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         var model = StepCostModel()
         for _ in 0..<600 {
             let step = randomStep(&random)
@@ -61,7 +62,7 @@ struct CostModelTests {
 
     @Test
     func aMachineThatChangesIsLearntAgain() {
-        var random = SplitMix64(seed: 7)
+        var random = SeededRandom(seed: 7)
         var model = StepCostModel()
         for slowness in [1.0, 3.0] {
             for _ in 0..<1_500 {
@@ -76,7 +77,7 @@ struct CostModelTests {
 
     @Test
     func aStalledStepChangesLittle() {
-        var random = SplitMix64(seed: 3)
+        var random = SeededRandom(seed: 3)
         var model = StepCostModel()
         for _ in 0..<300 {
             let step = randomStep(&random)
@@ -90,7 +91,7 @@ struct CostModelTests {
 
     @Test(arguments: 0..<5 as Range<UInt64>)
     func predictionsAreNeverNegativeNorNonsense(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         var model = StepCostModel()
         let times: [Duration] = [
             .nanoseconds(1), .seconds(3_600), .milliseconds(1), .zero, .seconds(-1),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Scheduling
+import TestSupport
 import Testing
 
 struct KVPageTableTests {
@@ -54,7 +55,7 @@ struct KVPageTableTests {
 
     @Test(arguments: 0..<5 as Range<UInt64>)
     func randomUseKeepsTheBooks(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed: seed)
         var table = KVPageTable(pages: 20, pageTokens: 4)
         for _ in 0..<500 {
             let id = request(UInt64(random.below(6)))

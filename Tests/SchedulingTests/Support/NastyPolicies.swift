@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PolicyKit
+import TestSupport
 
 /// Breaks a rule of the batching contract in most calls, each time another one.
 final class NastyBatching: BatchingPolicy {
@@ -8,10 +9,10 @@ final class NastyBatching: BatchingPolicy {
         PolicyDescriptor(type: "nasty-batching", version: "1.0.0", summary: "Breaks the rules.")
     }
 
-    private var random: SplitMix64
+    private var random: SeededRandom
 
     init(parameters: NoParameters = NoParameters(), seed: UInt64) {
-        random = SplitMix64(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     func plan(
@@ -55,10 +56,10 @@ final class NastyFairness: FairnessPolicy {
         PolicyDescriptor(type: "nasty-fairness", version: "1.0.0", summary: "Breaks the rules.")
     }
 
-    private var random: SplitMix64
+    private var random: SeededRandom
 
     init(parameters: NoParameters = NoParameters(), seed: UInt64) {
-        random = SplitMix64(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     func arrange(
@@ -130,10 +131,10 @@ final class NastyResidency: ResidencyPolicy {
         PolicyDescriptor(type: "nasty-residency", version: "1.0.0", summary: "Breaks the rules.")
     }
 
-    private var random: SplitMix64
+    private var random: SeededRandom
 
     init(parameters: NoParameters = NoParameters(), seed: UInt64) {
-        random = SplitMix64(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     func evict(
@@ -154,10 +155,10 @@ final class NastyDispatch: DispatchPolicy {
         PolicyDescriptor(type: "nasty-dispatch", version: "1.0.0", summary: "Breaks the rules.")
     }
 
-    private var random: SplitMix64
+    private var random: SeededRandom
 
     init(parameters: NoParameters = NoParameters(), seed: UInt64) {
-        random = SplitMix64(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     func choose(

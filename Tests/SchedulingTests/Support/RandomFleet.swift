@@ -2,6 +2,7 @@
 
 import PolicyKit
 import Scheduling
+import TestSupport
 
 /// A fleet with tiny memory to which random things happen.
 struct RandomFleet {
@@ -15,14 +16,14 @@ struct RandomFleet {
     private(set) var events: [(FleetEvent, Instant)] = []
     private(set) var reactions: [FleetReaction] = []
     private(set) var now = Instant.start
-    private var random: SplitMix64
+    private var random: SeededRandom
     private let configuration: ReplicaConfiguration
     private var nextRequest: UInt64 = 1
     private var nextAdapter: UInt32 = 1
     private var adapters: [AdapterDescription] = []
 
     init(seed: UInt64, policies: Policies) {
-        random = SplitMix64(seed: seed)
+        random = SeededRandom(seed: seed)
         var configuration = ReplicaConfiguration(
             id: replica(0), batchRequests: 1 + random.below(6), batchTokens: 4 + random.below(40),
             pages: 6 + random.below(12), adapterBytes: 10)
