@@ -23,10 +23,11 @@ final class ChildProcess: Sendable {
     private let ended = DispatchSemaphore(value: 0)
     let output = Pipe()
 
-    /// - Parameter collectsOutput: into a file; else `output` is the pipe to read it from.
-    init(_ program: String, _ arguments: [String], in folder: TestFolder, collectsOutput: Bool)
-        throws
-    {
+    /// Starts `program`; its output goes to a file, or without `collectsOutput` to ``output``.
+    init(
+        _ program: String, _ arguments: [String], in folder: TestFolder,
+        collectsOutput: Bool = true
+    ) throws {
         _ = killChildrenAtExit
         self.folder = folder
         process = Process()
@@ -88,7 +89,7 @@ func run(
 ) async throws -> CommandResult {
     try await onThread {
         let folder = try folder ?? TestFolder()
-        return try ChildProcess(program, arguments, in: folder, collectsOutput: true).end()
+        return try ChildProcess(program, arguments, in: folder).end()
     }
 }
 

@@ -67,5 +67,11 @@ struct Client: Sendable {
 
 extension EventStream {
     func nextEvent() async throws -> JSON? { try await onThread { try self.next() } }
+
+    /// Reads past the first events; a chat opens with one for each choice, before anything runs.
+    func skip(_ count: Int) async throws {
+        try await onThread { for _ in 0..<count { _ = try self.next() } }
+    }
+
     func allEvents() async throws -> [JSON] { try await onThread { try self.all() } }
 }

@@ -34,7 +34,7 @@ final class WireConnection: @unchecked Sendable {
     private var start = 0
     private(set) var hasEnded = false
 
-    /// - Parameter receiveBuffer: bytes that the system keeps for a reader who is slow.
+    /// Connects; the system keeps about `receiveBuffer` bytes for a reader who is slow.
     init(port: Int, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw WireFault.system("socket", errno) }

@@ -116,9 +116,7 @@ final class EventStream: @unchecked Sendable {
     /// - Throws: `WireFault.ended` where the stream was cut off.
     func next() throws -> JSON? {
         while true {
-            if let end = pending.firstRange(of: [0x0A, 0x0A]) {
-                let event = String(decoding: pending[..<end.lowerBound], as: UTF8.self)
-                pending.removeSubrange(..<end.upperBound)
+            if let event = takeEvent() {
                 if event.hasPrefix(":") { continue }
                 guard event.hasPrefix("data: ") else { throw WireFault.malformed(event) }
                 let payload = event.dropFirst(6)
@@ -136,8 +134,24 @@ final class EventStream: @unchecked Sendable {
         }
     }
 
+    /// The lines up to the first empty one, where that has come.
+    private func takeEvent() -> String? {
+        var from = pending.startIndex
+        while let end = pending[from...].firstIndex(of: 0x0A), end + 1 < pending.endIndex {
+            if pending[end + 1] == 0x0A {
+                defer { pending.removeSubrange(...(end + 1)) }
+                return String(decoding: pending[..<end], as: UTF8.self)
+            }
+            from = end + 1
+        }
+        return nil
+    }
+
     /// The client goes away in the middle.
     func leave() { connection.leave() }
+
+    /// Everything to the end of the connection, as it is on the wire.
+    func rest() throws -> String { String(decoding: try connection.rest(), as: UTF8.self) }
 
     /// Every event to the end.
     func all() throws -> [JSON] {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+/// The manifests that the repository offers.
+struct ManifestsTests {
+    private static let all: [String] =
+        ((try? FileManager.default.contentsOfDirectory(atPath: "\(Built.repository)/Manifests"))
+        ?? []).filter { $0.hasSuffix(".yaml") }.sorted()
+
+    @Test func thereAreManifests() {
+        #expect(Self.all.count >= 4)
+    }
+
+    /// By the last adapter, as chat where the model has a template and as token ids where not.
+    @Test(arguments: all)
+    func everyManifestStartsAndAnswers(_ name: String) async throws {
+        let server = try await BurrowProcess.start(path: "\(Built.repository)/Manifests/\(name)")
+        let client = Client(server)
+        let models = try await client.get("/v1/models").json["data"].list
+        let model = try #require(models.last?["id"])
+        #expect(models.count > 1)
+        let tokens = try await client.post(
+            "/v1/completions",
+            [
+                "model": model, "prompt": [1, 2, 3], "max_tokens": 2, "temperature": 0,
+                "ignore_eos": true, "return_token_ids": true,
+            ])
+        #expect(tokens.status == 200, "\(tokens.text)")
+        #expect(try tokens.json["choices"][0]["token_ids"].list.count == 2)
+        let chat = try await client.post(
+            "/v1/chat/completions",
+            SampleModel.chat(model.text ?? "", "Put this in capitals: sun moon star"))
+        if models[0]["root"].text?.hasPrefix("synthetic:") == true {
+            #expect(chat.status == 400)
+            #expect(chat.message.contains("send prompts as token ids"))
+        } else {
+            #expect(try chat.json["choices"][0]["message"]["content"] == "SUN MOON STAR")
+        }
+        try await server.stop()
+    }
+}
