@@ -6,9 +6,6 @@ import TestSupport
 
 @testable import Inference
 
-/// The shared generator under a name that the tests of sampling do not use.
-typealias Seeded = TestSupport.SeededRandom
-
 /// The repository's folder of golden vectors and of samples.
 enum Fixtures {
     static let goldens = URL(filePath: Repository.path(of: "Tests/Goldens"))
@@ -81,7 +78,7 @@ struct GreedyDriver {
 
     /// Runs until each request has its tokens; pages are drawn at random with `seed`.
     func run(_ requests: [TestRequest], seed: UInt64 = 1) throws -> [Generation] {
-        var random = Seeded(seed: seed)
+        var random = SeededRandom(seed: seed)
         var free = (0..<Int32(executor.configuration.pageCount)).shuffled(using: &random)
         var results = requests.map { _ in Generation() }
         var active = requests.enumerated().map { index, request in
@@ -141,7 +138,7 @@ enum AwkwardModel {
     }
 
     static func prompt(_ count: Int, seed: UInt64) -> [Int32] {
-        var random = Seeded(seed: seed)
+        var random = SeededRandom(seed: seed)
         return (0..<count).map { _ in Int32.random(in: 0..<203, using: &random) }
     }
 }

@@ -19,7 +19,7 @@ struct KernelTests {
         WeightType.allCases.map { (set, $0) }
     }
 
-    private func random(_ count: Int, _ random: inout Seeded) -> [Float] {
+    private func random(_ count: Int, _ random: inout SeededRandom) -> [Float] {
         (0..<count).map { _ in
             // Exact in bf16, so that both types hold the same weights.
             let value = Float.random(in: -1...1, using: &random)
@@ -65,7 +65,7 @@ struct KernelTests {
     @Test(arguments: cases)
     func productsAreRightAtAwkwardSizes(set: InstructionSet, type: WeightType) throws {
         for (index, (n, k, rows)) in Self.sizes.enumerated() {
-            var generator = Seeded(seed: UInt64(index))
+            var generator = SeededRandom(seed: UInt64(index))
             let w = random(n * k, &generator)
             let x = random(rows * k, &generator)
             let y = try multiply(
@@ -86,7 +86,7 @@ struct KernelTests {
     func fusedSetsGiveTheSameBits(type: WeightType) throws {
         let sets = InstructionSet.available.filter { $0 != .portable }
         for (index, (n, k, rows)) in Self.sizes.enumerated() {
-            var generator = Seeded(seed: UInt64(index))
+            var generator = SeededRandom(seed: UInt64(index))
             let packed = pack(random(n * k, &generator), n: n, k: k, type)
             let x = random(rows * k, &generator)
             let results = try sets.map {
@@ -100,7 +100,7 @@ struct KernelTests {
     func shrinkingIsRightAtEachRank(_ path: (InstructionSet, WeightType), rank: Int) throws {
         let kernels = try path.0.kernels()
         let (k, rows, depth) = (77, 9, 96)
-        var generator = Seeded(seed: UInt64(rank))
+        var generator = SeededRandom(seed: UInt64(rank))
         let a = random(rank * k, &generator)
         let x = random(rows * depth, &generator).enumerated().map { $0 % depth < k ? $1 : 0 }
         let scales = random(rank, &generator)
@@ -154,7 +154,7 @@ struct KernelTests {
     }
 
     @Test func packedRowsComeBack() {
-        var generator = Seeded(seed: 11)
+        var generator = SeededRandom(seed: 11)
         let (n, k) = (37, 19)
         let w = random(n * k, &generator)
         for type in WeightType.allCases {

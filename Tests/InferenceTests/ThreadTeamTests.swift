@@ -9,7 +9,7 @@ struct ThreadTeamTests {
     @Test(arguments: [1, 2, 3, 8])
     func everyIndexRunsOnceInEveryLoop(members: Int) throws {
         let team = try ThreadTeam(members: members)
-        var random = Seeded(seed: UInt64(members))
+        var random = SeededRandom(seed: UInt64(members))
         let runs = UnsafeMutablePointer<Int>.allocate(capacity: 64)
         defer { runs.deallocate() }
         for loop in 0..<3000 {

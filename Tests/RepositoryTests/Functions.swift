@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TestSupport
+
 /// Finds the functions of a formatted Swift file by their indentation.
 struct Functions {
     struct Function {

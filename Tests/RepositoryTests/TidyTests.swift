@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 /// House rules that a reader would otherwise have to enforce by hand.
@@ -79,7 +80,7 @@ struct TidyTests {
             "## Trade-offs", "## Example manifest",
         ]
         let plugins = try FileManager.default.contentsOfDirectory(
-            atPath: Repository.root.appendingPathComponent("Plugins").path)
+            atPath: Repository.path(of: "Plugins"))
         #expect(!plugins.isEmpty)
         for plugin in plugins {
             let text = try Repository.text("Plugins/\(plugin)/README.md")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -11,7 +12,7 @@ struct LogitArithmeticTests {
     }
 
     @Test func thePeakIsTheLowestIndexOfTheMaximum() throws {
-        var random = SeededRandom(11)
+        var random = SeededRandom(seed: 11)
         for count in 1...70 {
             // Few distinct values, so that there are ties in and across lanes.
             let logits = (0..<count).map { _ in Float(random.next() % 5) - 7 }
@@ -55,7 +56,7 @@ struct LogitArithmeticTests {
     }
 
     @Test func blockSumsAddUp() {
-        var random = SeededRandom(12)
+        var random = SeededRandom(seed: 12)
         let logits = random.logits(3000)
         var weights: [Float] = []
         var sums: [Double] = []
@@ -71,7 +72,7 @@ struct LogitArithmeticTests {
 
     /// The selection against a full sort, with many ties.
     @Test func theLikeliestAreFoundAsBySorting() {
-        var random = SeededRandom(13)
+        var random = SeededRandom(seed: 13)
         for round in 0..<300 {
             let count = 1 + Int(random.next() % 400)
             let distinct = 1 + random.next() % (round % 2 == 0 ? 6 : 1000)

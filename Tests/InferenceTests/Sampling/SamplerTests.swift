@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -47,7 +48,7 @@ struct SamplerTests {
     }
 
     @Test func logprobsOfLargeVocabulariesAddUp() throws {
-        var random = SeededRandom(21)
+        var random = SeededRandom(seed: 21)
         let logits = random.logits(5000, spread: 300)
         var sampler = try Sampler.make(5000) {
             $0.temperature = 0
@@ -171,7 +172,7 @@ struct SamplerTests {
     // MARK: - Seeds
 
     @Test func theSameSeedGivesTheSameTokensWhateverElseIsSampled() throws {
-        var random = SeededRandom(31)
+        var random = SeededRandom(seed: 31)
         let steps = (0..<50).map { _ in random.logits(100) }
         func make() throws -> Sampler {
             try Sampler.make(100) {
@@ -197,7 +198,7 @@ struct SamplerTests {
     }
 
     @Test func aSamplerGoesOnAfterBeingEncoded() throws {
-        var random = SeededRandom(32)
+        var random = SeededRandom(seed: 32)
         let steps = (0..<40).map { _ in random.logits(50) }
         var sampler = try Sampler.make(50, prompt: [1, 2, 3]) {
             $0.repetitionPenalty = 1.2

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -52,7 +53,7 @@ struct SamplingDistributionTests {
     @Test(arguments: settings.indices)
     func drawsFollowTheDistribution(index: Int) throws {
         let (name, change) = Self.settings[index]
-        var random = SeededRandom(UInt64(100 + index))
+        var random = SeededRandom(seed: UInt64(100 + index))
         let logits = random.logits(24, spread: 2.5)
         var sampler = try Sampler.make(24, seed: UInt64(index), change)
         let counts = histogram(try sampler.tokens(8000, logits), 24)
@@ -78,7 +79,7 @@ struct SamplingDistributionTests {
 
     /// The fast selection keeps what the definitions keep, at every size and depth.
     @Test func filtersKeepWhatTheirDefinitionsSay() throws {
-        var random = SeededRandom(41)
+        var random = SeededRandom(seed: 41)
         for round in 0..<120 {
             let count = 2 + Int(random.next() % 900)
             let logits = random.logits(count, spread: [0.5, 4, 40][round % 3])
@@ -120,7 +121,7 @@ struct SamplingDistributionTests {
     }
 
     @Test func settingsThatKeepEverythingChangeNoDraw() throws {
-        var random = SeededRandom(51)
+        var random = SeededRandom(seed: 51)
         // The least likely token is next to impossible, so that losing it to top-k changes nothing.
         let logits = random.logits(59, spread: 3) + [-60]
         var plain = try Sampler.make(60)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -66,7 +67,7 @@ struct StopMatcherTests {
     }
 
     @Test func randomTextsAndStopsAgreeWithTheReference() throws {
-        var random = SeededRandom(61)
+        var random = SeededRandom(seed: 61)
         for _ in 0..<1500 {
             func word(_ longest: UInt64) -> String {
                 String(
