@@ -32,6 +32,7 @@ extension Engine {
         }
         if let replaced { fleet.retire(replaced.id, at: now) }
         advance()
+        if let replaced { forgetUnused(replaced.id) }
         return entry
     }
 
@@ -42,9 +43,21 @@ extension Engine {
     package func remove(adapter name: String) -> Bool {
         guard let entry = catalog.remove(name) else { return false }
         fleet.retire(entry.id, at: Self.now)
-        metrics.adapterRemoved(name)
         advance()
+        forgetUnused(entry.id)
         return true
+    }
+
+    /// Forgets an adapter that was replaced or removed once its last request has ended; until then
+    /// it is loaded and measured like any other.
+    func forgetUnused(_ id: AdapterID) {
+        guard let entry = catalog[id], catalog[entry.name]?.id != id, residents[id] == nil,
+            replicas.indices.allSatisfy({
+                fleet[ReplicaID(rawValue: $0)].residency.description(of: id) == nil
+            })
+        else { return }
+        catalog.forget(id)
+        if catalog[entry.name] == nil { metrics.adapterRemoved(entry.name) }
     }
 
     private static func noRoom(for entry: CatalogEntry, _ refusal: Refusal) -> APIError {
@@ -94,7 +107,7 @@ extension Engine {
         guard let entry = catalog[id] else { return }
         catalog.count(id) { $0.evictions += 1 }
         metrics.adapterEvicted(entry.name, replica: replica.rawValue)
-        if catalog[entry.name]?.id != id, residents[id] == nil { catalog.forget(id) }
+        forgetUnused(id)
     }
 
     /// The loader has answered.

@@ -108,6 +108,7 @@ extension Engine {
         guard generation.unfinished == 0 else { return }
         guard generations.removeValue(forKey: generation.id) != nil else { return }
         observeEnd(of: generation, at: now)
+        forgetUnused(generation.job.adapter)
         if !sequence.isAbandoned { generation.sink(.finished) }
     }
 
@@ -122,6 +123,7 @@ extension Engine {
             observeEnd(of: generation, at: now)
             if !sequence.isAbandoned { generation.sink(.failed(error)) }
             cancel(generation)
+            forgetUnused(generation.job.adapter)
         }
     }
 

@@ -122,11 +122,19 @@ struct AdapterLifecycleTests {
         let stream = try await client.stream(
             "/v1/chat/completions",
             SampleModel.longChat("leaving", choices: 4, ["return_token_ids": true]))
-        let first = try #require(try await stream.nextEvent())
+        var events: [JSON] = []
+        for _ in 0..<20 { events.append(try #require(try await stream.nextEvent())) }
         #expect(try await unload("leaving").status == 200)
         #expect(try await ask("leaving", "x").status == 404)
-        let events = try await [first] + stream.allEvents()
+        #expect(try await series(of: "leaving") > 0, "it is measured while it runs")
+        events += try await stream.allEvents()
         #expect(tokens(of: events).values.allSatisfy { $0.count == 480 })
+        try await eventually("its series end") { try await series(of: "leaving") == 0 }
+    }
+
+    private func series(of adapter: String) async throws -> Int {
+        try ExpositionCheck(await Client.ofSuite.get("/metrics").body).samples
+            .count { $0.labels["adapter"] == adapter }
     }
 
     private func tokens(of events: [JSON]) -> [Int: [Int]] {

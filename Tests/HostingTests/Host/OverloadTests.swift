@@ -89,6 +89,7 @@ struct OverloadTests {
         let running = try await client.stream(path, SampleModel.longChat("roman", choices: 64))
         #expect(running.head.status == 200)
         try await allRun(client)
+        let rejections = try await client.metric("vllm:admission_rejections_total")
         let waiting = try await client.stream(path, SampleModel.longChat("french", choices: 64))
         try await eventually("the queue is full") {
             try await client.metric("vllm:num_requests_waiting") == 64
@@ -99,10 +100,20 @@ struct OverloadTests {
         #expect(refused.message.contains("limits.queue"))
         let seconds = refused.head["retry-after"].flatMap { Int($0) }
         #expect(try #require(seconds) >= 1)
-        #expect(try await client.metric("vllm:admission_rejections_total") == 1)
+        #expect(try await client.metric("vllm:admission_rejections_total") == rejections + 1)
         running.leave()
         waiting.leave()
         try await eventually("the queue is empty") { try await isIdle(client) }
+        try await answers(client)
+    }
+
+    /// Of a request that does not fit whole, nothing stays behind.
+    @Test func moreChoicesThanTheQueueHoldsAreRefusedWhole() async throws {
+        let client = try Client.ofSuite
+        let refused = try await client.post(path, SampleModel.longChat("roman", choices: 65))
+        #expect(refused.status == 503)
+        #expect(try await isIdle(client))
+        #expect(try await client.metric("burrow:kv_pages_used") == 0)
         try await answers(client)
     }
 

@@ -36,9 +36,10 @@ final class TestFolder: Sendable {
         }
         defer { free(resolved) }
         path = String(cString: resolved)
+        Leftovers.made(folder: path)
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    deinit { Leftovers.remove(folder: path) }
 
     /// - Returns: the path of the written file.
     @discardableResult

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Synchronization
 
 /// How a command ended.
 struct CommandResult: Sendable {
@@ -9,12 +8,6 @@ struct CommandResult: Sendable {
     var output: String
     var errors: String
 }
-
-/// Children that live; whatever happens to the tests, none outlives them.
-private let children = Mutex<Set<Int32>>([])
-private let killChildrenAtExit: Void = {
-    atexit { for child in children.withLock({ $0 }) { kill(child, SIGKILL) } }
-}()
 
 /// A program that tests have started.
 final class ChildProcess: Sendable {
@@ -28,7 +21,6 @@ final class ChildProcess: Sendable {
         _ program: String, _ arguments: [String], in folder: TestFolder,
         collectsOutput: Bool = true
     ) throws {
-        _ = killChildrenAtExit
         self.folder = folder
         process = Process()
         process.executableURL = URL(fileURLWithPath: program)
@@ -46,14 +38,10 @@ final class ChildProcess: Sendable {
         }
         let ended = ended
         process.terminationHandler = { process in
-            children.withLock { _ = $0.remove(process.processIdentifier) }
+            Leftovers.ended(process)
             ended.signal()
         }
-        // Under the lock, so that a child cannot be struck off before it is on the list.
-        try children.withLock { [process] children in
-            try process.run()
-            children.insert(process.processIdentifier)
-        }
+        try Leftovers.start(process)
     }
 
     deinit {
