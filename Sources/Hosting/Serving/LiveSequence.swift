@@ -39,6 +39,8 @@ final class LiveSequence {
     private var stops: StopMatcher
     private var detokenizer: IncrementalDetokenizer?
 
+    private static let detokenizedContext = 6
+
     var generatedCount: Int { tokens.count - promptCount }
 
     /// - Throws: what the sampler refuses, as a 400 that names the field.
@@ -62,8 +64,11 @@ final class LiveSequence {
         } catch {
             throw APIError(.badRequest, error.description, parameter: error.parameter)
         }
+        // The end of the prompt decides whether the answer keeps a leading space, as in vLLM.
         detokenizer = setting.model.tokenizer.map {
-            IncrementalDetokenizer($0, skipSpecialTokens: job.skipsSpecialTokens)
+            IncrementalDetokenizer(
+                $0, skipSpecialTokens: job.skipsSpecialTokens,
+                after: prompt.suffix(Self.detokenizedContext))
         }
     }
 

@@ -34,7 +34,7 @@ package struct HostAssembly {
 
     /// - Throws: `HostError` with positions in the manifest where they are known.
     package func engine(on loop: EventLoop) throws(HostError) -> Engine {
-        let blas = BLAS.configure()
+        let blas = BLAS.core
         let opening = ModelOpening(loaded: loaded, threads: threads, created: created)
         let model = try opening.model()
         let adapters = try opening.adapters(for: model)
