@@ -172,41 +172,49 @@ INLINE void tile_panel(Tile t, size_t rows, KernelType type) {
     }
 }
 
-// Calls a tile for as many rows as fit in registers, as evenly as it goes.
-INLINE void tile_rows(Tile t, size_t rows, KernelType type, size_t slice_bytes) {
+// Calls a tile for as many rows as fit in registers, as evenly as it goes. `next` is the slice that
+// comes afterwards; of it, as many bytes as this one has are fetched.
+INLINE void tile_rows(Tile t, size_t rows, KernelType type, const char *next,
+                      size_t slice_bytes) {
     size_t tiles = (rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
     size_t base = rows / tiles, larger_tiles = rows % tiles;
     for (size_t index = 0; index < tiles; index++) {
         size_t count = base + (index < larger_tiles ? 1 : 0);
         // While a slice is used `tiles` times, the next one arrives.
-        if (tiles > 1) t.ahead = t.weights + slice_bytes + index * slice_bytes / tiles;
+        if (tiles > 1) t.ahead = next + index * slice_bytes / tiles;
         tile_panel(t, count, type);
         t.x += count * t.x_stride;
         t.y += count * t.y_stride;
     }
 }
 
-// One panel of a product, all rows, slice by slice.
-static void product_panel(const KernelProduct *g, const char *weights, float *y, Fetch *fetch) {
+// One panel of a product, all rows, slice by slice; `next` is the panel that follows.
+static void product_panel(const KernelProduct *g, const char *weights, float *y, Fetch *fetch,
+                          const char *next) {
     size_t bytes = pair_bytes(g->type);
     size_t tiles = (g->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS;
-    size_t depth = tiles == 1 ? g->depth : SLICE_BYTES / bytes * 2;
+    size_t depth = SLICE_BYTES / bytes * 2, tail = PREFETCH_BYTES / bytes * 2;
+    // With one tile the slices only mark where fetching goes over to the next panel.
+    if (tiles == 1) depth = g->depth > tail ? g->depth - tail : g->depth;
     size_t start = 0;
     do {
         size_t end = start + depth < g->depth ? start + depth : g->depth;
+        const char *slice = weights + start / 2 * bytes;
+        size_t slice_bytes = (end - start) / 2 * bytes;
+        const char *following = end == g->depth ? next : slice + slice_bytes;
         Tile t = {
-            .weights = weights + start / 2 * bytes,
+            .weights = slice,
             .x = g->x + start,
             .x_stride = g->x_stride,
             .y = y,
             .y_stride = g->y_stride,
             .pairs = (end - start) / 2,
             .accumulate = g->accumulate || start > 0,
-            .ahead = weights + start / 2 * bytes + PREFETCH_BYTES,
+            .ahead = start == 0 && end < g->depth ? slice + PREFETCH_BYTES : following,
             .ahead_step = bytes / tiles,
             .fetch = fetch,
         };
-        tile_rows(t, g->rows, g->type, (end - start) / 2 * bytes);
+        tile_rows(t, g->rows, g->type, following, slice_bytes);
         start = end;
     } while (start < g->depth);
 }
@@ -228,7 +236,7 @@ static void expand_panel(const KernelProduct *g, size_t panel, float *y) {
             .pairs = e->depth / 2,
             .accumulate = true,
         };
-        tile_rows(t, end - first, e->type, 0);
+        tile_rows(t, end - first, e->type, weights, 0);
     }
 }
 
@@ -242,7 +250,9 @@ static void product(const KernelProduct *g) {
         fetch.end = g->expansions + g->expansion_count;
         fetch.panel = panel;
         fetch.offset = 0;
-        product_panel(g, weights, y, &fetch);
+        bool is_last = panel + 1 == g->first_panel + g->panels;
+        const char *next = is_last && g->next != NULL ? g->next : weights + g->panel_bytes;
+        product_panel(g, weights, y, &fetch, next);
         expand_panel(g, panel, y);
         weights += g->panel_bytes;
         y += KERNEL_PANEL_WIDTH;

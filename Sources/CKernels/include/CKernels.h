@@ -78,6 +78,8 @@ typedef struct {
     // What will be read after this product: fetched meanwhile.
     const KernelRange *later;
     size_t later_count;
+    // The panel that this thread will probably compute next; its start is fetched at the end.
+    const void *next;
 } KernelProduct;
 
 // h[rows, rank] = scales[rank] * factor * (A[rank, depth] * x[rows, depth]).

@@ -24,6 +24,8 @@ struct OutputBlock {
 
     /// Which task computes it, of how many: it fetches this share of what is read later.
     let share: (index: Int, count: Int)
+    /// The weights that its thread will probably read next.
+    let next: UnsafeRawPointer?
 
     var columns: Int { panels.count * PackedMatrix.panelWidth }
     var firstColumn: Int { panels.lowerBound * PackedMatrix.panelWidth }
@@ -32,18 +34,41 @@ struct OutputBlock {
 extension ForwardPass {
     /// How many panels a task takes: as many as stream well and still share out evenly.
     func panelsPerTask(_ matrix: PackedMatrix, rows: Int) -> Int {
-        let bytes = rows > 48 ? 4 * StepShape.taskBytes : StepShape.taskBytes
+        let bytes =
+            switch rows {
+            case ...4: StepShape.taskBytes
+            // The more rows, the longer a panel takes: one at a time is shared out best.
+            case ...48: 1
+            default: 4 * StepShape.taskBytes
+            }
         return min(StepShape.panelBlock, max(1, bytes / matrix.panelBytes))
     }
 
     private func part(layer: Int, _ kind: LinearKind, _ index: Int) -> LinearPart {
         LinearPart(
-            matrix: linears[layer * LinearKind.allCases.count + kind.ordinal],
+            matrix: matrix(layer: layer, kind),
             bias: model.layers[layer].biases[kind.ordinal], column: shape.column(of: kind),
             expansions: expansions(
                 index, group: adapterGroup(layer: layer, LinearGroup.of(kind))),
             later: kind != .up
                 ? factors(after: adapterGroup(layer: layer, LinearGroup.of(kind))) : [])
+    }
+
+    /// A linear layer's weights; behind the last layer, the output head.
+    private func matrix(layer: Int, _ kind: LinearKind) -> PackedMatrix {
+        guard layer < configuration.layerCount else { return model.outputHead }
+        return linears[layer * LinearKind.allCases.count + kind.ordinal]
+    }
+
+    /// Where the weights of a matrix's task begin, or of the matrix computed after it.
+    private func start(
+        of task: Int, _ matrix: PackedMatrix, then following: PackedMatrix? = nil
+    ) -> UnsafeRawPointer? {
+        let first = task * panelsPerTask(matrix, rows: rows)
+        if first < matrix.panels { return matrix.panel(first) }
+        guard let following else { return nil }
+        let tasks = matrix.panels.dividedUp(by: panelsPerTask(matrix, rows: rows))
+        return start(of: task - tasks, following)
     }
 
     private func adapterGroup(layer: Int, _ group: LinearGroup) -> Int {
@@ -60,14 +85,20 @@ extension ForwardPass {
             tasks += ranges(part.matrix).map { (part, $0) }
         }
         let target = scratch.projections
+        let following = matrix(layer: layer, .o)
         team.parallel(tasks.count) { index, _ in
             let (part, panels) = tasks[index]
+            let turn = index + team.memberCount
+            let next =
+                turn < tasks.count
+                ? tasks[turn].part.matrix.panel(tasks[turn].panels.lowerBound)
+                : start(of: turn - tasks.count, following)
             forRowBlocks { rows in
                 let block = OutputBlock(
                     panels: panels, rows: rows,
                     y: target.row(rows.lowerBound) + part.column
                         + panels.lowerBound * PackedMatrix.panelWidth,
-                    stride: target.stride, share: (index, tasks.count))
+                    stride: target.stride, share: (index, tasks.count), next: next)
                 compute(part, block, x: scratch.normed)
             }
         }
@@ -78,13 +109,15 @@ extension ForwardPass {
         let part = part(layer: layer, kind, 0)
         let tasks = ranges(part.matrix)
         let hidden = scratch.hidden
+        let following = kind == .o ? matrix(layer: layer, .gate) : matrix(layer: layer + 1, .q)
         team.parallel(tasks.count) { index, member in
             let panels = tasks[index]
+            let next = start(of: index + team.memberCount, part.matrix, then: following)
             forRowBlocks { rows in
                 let block = OutputBlock(
                     panels: panels, rows: rows, y: scratch.members[member].block,
                     stride: panels.count * PackedMatrix.panelWidth,
-                    share: (index, tasks.count))
+                    share: (index, tasks.count), next: next)
                 compute(part, block, x: x)
                 kernels.add(
                     block.y, block.stride, block.columns, rows.count,
@@ -99,17 +132,20 @@ extension ForwardPass {
         let up = part(layer: layer, .up, 1)
         let tasks = ranges(gate.matrix)
         let target = scratch.activated
+        let following = matrix(layer: layer, .down)
         team.parallel(tasks.count) { index, member in
             let panels = tasks[index]
             let stride = panels.count * PackedMatrix.panelWidth
+            let next = start(of: index + team.memberCount, gate.matrix, then: following)
             forRowBlocks { rows in
                 let base = scratch.members[member].block
                 let share = (index, tasks.count)
                 let first = OutputBlock(
-                    panels: panels, rows: rows, y: base, stride: 2 * stride, share: share)
+                    panels: panels, rows: rows, y: base, stride: 2 * stride, share: share,
+                    next: up.matrix.panel(panels.lowerBound))
                 let second = OutputBlock(
                     panels: panels, rows: rows, y: base + stride, stride: 2 * stride,
-                    share: share)
+                    share: share, next: next)
                 compute(gate, first, x: scratch.normed)
                 compute(up, second, x: scratch.normed)
                 kernels.swiglu(
@@ -143,6 +179,7 @@ extension ForwardPass {
             block.panels, x: x.row(block.rows.lowerBound), xStride: x.stride,
             rows: block.rows.count, y: block.y, yStride: block.stride)
         product.first_row = block.rows.lowerBound
+        product.next = block.next
         let share = block.share
         let first = part.later.count * share.index / share.count
         let end = part.later.count * (share.index + 1) / share.count

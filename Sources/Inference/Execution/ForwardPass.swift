@@ -135,6 +135,7 @@ struct ForwardPass {
                 panels, x: normed.base, xStride: normed.stride, rows: last.count,
                 y: target.base + panels.lowerBound * PackedMatrix.panelWidth,
                 yStride: target.stride)
+            product.next = head.panel(min(head.panels - 1, (index + team.memberCount) * block))
             kernels.product(&product)
         }
     }

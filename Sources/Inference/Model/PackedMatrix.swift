@@ -24,6 +24,9 @@ struct PackedMatrix: @unchecked Sendable {
 
     var byteCount: Int { panels * panelBytes }
 
+    /// Where a panel begins.
+    func panel(_ index: Int) -> UnsafeRawPointer { weights + index * panelBytes }
+
     /// The product of its panels `range` with the rows at `x`; `y` is where the first row's
     /// results of the first panel go.
     func product(
@@ -34,7 +37,7 @@ struct PackedMatrix: @unchecked Sendable {
             weights: weights, panel_bytes: panelBytes, first_panel: range.lowerBound,
             panels: range.count, type: type.kernelType, depth: depth, x: x, x_stride: xStride,
             y: y, y_stride: yStride, rows: rows, first_row: 0, accumulate: false, expansions: nil,
-            expansion_count: 0, later: nil, later_count: 0)
+            expansion_count: 0, later: nil, later_count: 0, next: nil)
     }
 }
 
