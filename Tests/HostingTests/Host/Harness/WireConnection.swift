@@ -50,12 +50,8 @@ final class WireConnection: @unchecked Sendable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        // A failed initializer runs no deinit.
-        guard status == 0 else {
-            let number = errno
-            Glibc.close(descriptor)
-            throw WireFault.system("connect", number)
-        }
+        // Everything is initialised, so that a throw runs `deinit`, which closes the socket.
+        guard status == 0 else { throw WireFault.system("connect", errno) }
     }
 
     deinit { Glibc.close(descriptor) }
