@@ -43,7 +43,7 @@ extension Section where Root == Manifest.Limits {
         [
             Field(
                 "queue", \.queue, .integer(1...1_000_000),
-                "How many requests may wait; more are refused with 429 and Retry-After."),
+                "How many requests may wait; more are refused with 503 and Retry-After."),
             Field(
                 "contextLength", \.contextLength, .integer(1...1_048_576),
                 "How many tokens prompt and answer may have; by default what the model allows."
