@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import StrictJSON
 
 extension Tokenizer {
     /// Larger files are refused.
-    static let fileLimit = 256 << 20
+    static let fileLimit = JSONNode.limits.byteCount
 
     /// Loads the tokenizer of a model folder: `tokenizer.json` and, where they exist,
     /// `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja`, which goes

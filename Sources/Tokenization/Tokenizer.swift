@@ -35,7 +35,7 @@ package final class Tokenizer: Sendable {
     package init(
         json: [UInt8], configuration: TokenizerConfiguration
     ) throws(TokenizationError) {
-        let root = JSONNode(value: try JSONReader.parse(json), path: "")
+        let root = try JSONNode(parsing: json)
         try TokenizerFile.checkTop(root)
         let block = try MatchBlock()
         let normalizer = try TokenizerFile.normalizer(root.optional("normalizer"))

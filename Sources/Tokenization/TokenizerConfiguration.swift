@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// What `tokenizer_config.json` and its neighbours say beside the tokenizer itself.
 package struct TokenizerConfiguration: Sendable {
     /// The names under which templates know special tokens.
@@ -18,7 +20,7 @@ package struct TokenizerConfiguration: Sendable {
 
     /// Reads `tokenizer_config.json`; keys that do not concern text are ignored.
     package init(json: [UInt8]) throws(TokenizationError) {
-        let root = JSONNode(value: try JSONReader.parse(json), path: "")
+        let root = try JSONNode(parsing: json)
         _ = try root.members()
         try addTokens(from: root)
         if let template = root.optional("chat_template") { try readTemplates(template) }
@@ -26,7 +28,7 @@ package struct TokenizerConfiguration: Sendable {
 
     /// Takes the special tokens of `special_tokens_map.json` that are not known yet.
     package mutating func addTokens(mapJSON json: [UInt8]) throws(TokenizationError) {
-        try addTokens(from: JSONNode(value: try JSONReader.parse(json), path: ""))
+        try addTokens(from: JSONNode(parsing: json))
     }
 
     /// Uses `source` as the template called `default`, in place of any other.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// Reads the parts of a `tokenizer.json`; what is not known here is refused by name.
 enum TokenizerFile {
     private static let depthLimit = 16
@@ -17,7 +19,7 @@ enum TokenizerFile {
         }
         if let padding = root.optional("padding") {
             let strategy = padding.optional("strategy")?.value
-            guard strategy == .string(Array("BatchLongest".utf8)),
+            guard strategy == .string("BatchLongest"),
                 padding.optional("pad_to_multiple_of") == nil
             else { throw padding.unsupported("padding would lengthen prompts; set it to null") }
         }
@@ -69,7 +71,7 @@ enum TokenizerFile {
                 throw node.failure(
                     "the id of '\(member.name)' must be from 0 to \(TokenTable.idLimit - 1)")
             }
-            guard table.insert(member.key, id: Int32(id)) else {
+            guard table.insert(member.name, id: Int32(id)) else {
                 throw node.failure("'\(member.name)' or its id \(id) is there twice")
             }
         }
@@ -84,16 +86,18 @@ enum TokenizerFile {
         }
         var table = MergeTable(count: elements.count)
         var rank: UInt32 = 0
+        var joined: [UInt8] = []
         for (index, element) in elements.enumerated() {
-            guard let (left, right) = pair(element) else {
-                if case .string(let line) = element, line.starts(with: Array("#version".utf8)) {
-                    continue
-                }
+            guard var (left, right) = pair(element) else {
+                if case .string(let line) = element, isVersion(line) { continue }
                 throw node.failure("merge \(index) must be two tokens")
             }
-            guard let leftID = vocabulary.id(of: left), let rightID = vocabulary.id(of: right),
-                right.count >= prefixCount,
-                let id = vocabulary.id(of: left + right.dropFirst(prefixCount))
+            joined.removeAll(keepingCapacity: true)
+            left.withUTF8 { joined += $0 }
+            right.withUTF8 { joined += $0.dropFirst(prefixCount) }
+            guard let leftID = left.withUTF8({ vocabulary.id(of: $0) }),
+                let rightID = right.withUTF8({ vocabulary.id(of: $0) }),
+                right.utf8.count >= prefixCount, let id = vocabulary.id(of: joined)
             else { throw node.failure("merge \(index) names a token outside the vocabulary") }
             table.insert(leftID, rightID, MergeTable.Merge(rank: rank, id: id))
             rank += 1
@@ -101,18 +105,23 @@ enum TokenizerFile {
         return table
     }
 
+    /// The first line of a `merges.txt`, which some files keep.
+    private static func isVersion(_ line: String) -> Bool {
+        line.utf8.starts(with: "#version".utf8)
+    }
+
     /// A merge as `"a b"` or as `["a", "b"]`.
-    private static func pair(_ element: JSONValue) -> ([UInt8], [UInt8])? {
+    private static func pair(_ element: JSONValue) -> (Substring, Substring)? {
         switch element {
         case .string(let line):
-            let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
-            guard parts.count == 2, !line.starts(with: Array("#version".utf8)) else { return nil }
-            return (Array(parts[0]), Array(parts[1]))
+            let parts = line.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
+            guard parts.count == 2, !isVersion(line) else { return nil }
+            return (Substring(parts[0]), Substring(parts[1]))
         case .array(let parts):
             guard parts.count == 2, case .string(let left) = parts[0],
                 case .string(let right) = parts[1]
             else { return nil }
-            return (left, right)
+            return (Substring(left), Substring(right))
         default: return nil
         }
     }

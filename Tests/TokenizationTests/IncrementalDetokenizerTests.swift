@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TestSupport
 import Testing
 
 @testable import Tokenization
@@ -9,7 +10,7 @@ struct IncrementalDetokenizerTests {
     func piecesJoinToTheWholeText(name: String, skips: Bool) throws {
         let tokenizer = try Fixtures.tokenizer(name)
         for seed in UInt64(1)...60 {
-            var random = SplitMix64(seed: seed)
+            var random = SeededRandom(seed: seed)
             let top = Int32(tokenizer.vocabularySize + 2)
             let ids = (0..<Int.random(in: 0...40, using: &random)).map { _ in
                 // Byte tokens, when there are any, are the first ones.

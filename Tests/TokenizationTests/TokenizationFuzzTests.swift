@@ -1,45 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import TestSupport
 import Testing
 
 @testable import Tokenization
 
-/// Damaged input gives an error or a result, never a trap. `BURROW_FUZZ_SECONDS` runs longer.
+/// Damaged input gives an error or a result, never a trap.
 struct TokenizationFuzzTests {
-    /// Rounds of a fuzz test: a fixed number, or as many as fit into the seconds asked for.
-    private static func rounds(_ count: Int, _ body: (inout SplitMix64, UInt64) throws -> Void)
-        rethrows
-    {
-        let asked = ProcessInfo.processInfo.environment["BURROW_FUZZ_SECONDS"].flatMap(Double.init)
-        let end = asked.map { Date().addingTimeInterval($0) }
-        var seed: UInt64 = 1
-        while end.map({ Date() < $0 }) ?? (seed <= UInt64(count)) {
-            var random = SplitMix64(seed: seed)
-            try body(&random, seed)
-            seed += 1
-        }
-    }
-
-    private static func mutate(
-        _ source: [UInt8], words: [[UInt8]], _ random: inout SplitMix64
-    ) -> [UInt8] {
-        var bytes = source
-        for _ in 0..<Int.random(in: 1...4, using: &random) {
-            let place = Int.random(in: 0...bytes.count, using: &random)
-            let length = min(Int.random(in: 0...12, using: &random), bytes.count - place)
-            switch Int.random(in: 0..<5, using: &random) {
-            case 0: bytes.removeSubrange(place..<place + length)
-            case 1: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
-            case 2: bytes.insert(contentsOf: Array(bytes[place..<place + length]), at: place)
-            case 3: bytes.insert(contentsOf: words.randomElement(using: &random) ?? [], at: place)
-            default:
-                if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
-            }
-        }
-        return bytes
-    }
-
     /// A small tokenizer with every kind of part, so that mutations reach the readers.
     private static let tokenizer = """
         {"version":"1.0","added_tokens":[{"id":6,"content":"<s>","single_word":true,
@@ -63,16 +30,16 @@ struct TokenizationFuzzTests {
         """
 
     @Test func mutatedTokenizersNeverTrap() throws {
-        let words = [
+        let mutator = ByteMutator(pieces: [
             "null", "\"Regex\"", "(?i)", "[^", "\\\\p{Lu}", "{2,3}", "-1", "1e9", "\"\"", "{}",
             "[]", "true",
             "ByteLevel", "Metaspace", "\"never\"", "\u{301}",
-        ].map { Array($0.utf8) }
+        ])
         let texts = [
             "", "ab AB <s> 12 é\u{301} 🙂", "a_b<s>'s\n\n x", String(repeating: "ab", count: 50),
         ]
-        Self.rounds(250) { random, seed in
-            let json = Self.mutate(Array(Self.tokenizer.utf8), words: words, &random)
+        FuzzRun(seconds: 0, rounds: 250, seed: 1).forEachRound { random, seed in
+            let json = mutator.mutate(Array(Self.tokenizer.utf8), with: &random)
             guard let tokenizer = try? Tokenizer(json: json) else { return }
             for text in texts {
                 guard let ids = try? tokenizer.encode(text, addSpecialTokens: true) else {
@@ -93,7 +60,7 @@ struct TokenizationFuzzTests {
         let sources = try names.map { try Fixtures.bytes("templates/\($0).jinja") }
         let contexts = try Fixtures.json("contexts.json").elements()
             .map { ChatTemplateReferenceTests.members($0.value) }
-        let words = [
+        let mutator = ByteMutator(pieces: [
             "{{", "}}", "{%", "%}", "{%-", "-}}", "{#", "#}", "{% raw %}", "{% endfor %}",
             "{% for x in y %}",
             "|tojson", "|length", "[::-1]", "(", ")", "~", "**", "//", "9223372036854775807", "-",
@@ -101,24 +68,15 @@ struct TokenizationFuzzTests {
             "namespace()", "{% set x = x + x %}", "is", "not", "'", "\"", "\\", "range(99999)",
             "|join",
             "|map('upper')|list", "|sort", ".split()", "\u{301}", "{% break %}", "caller()",
-        ].map { Array($0.utf8) }
-        Self.rounds(400) { random, _ in
+        ])
+        FuzzRun(seconds: 0, rounds: 400, seed: 1).forEachRound { random, _ in
             let source = sources.randomElement(using: &random) ?? []
-            let mutated = Self.mutate(source, words: words, &random)
-            let text = String(decoding: mutated, as: UTF8.self)
+            let text = String(decoding: mutator.mutate(source, with: &random), as: UTF8.self)
             guard let template = try? ChatTemplate(source: text) else { return }
             for _ in 0..<3 {
                 let context = contexts.randomElement(using: &random) ?? []
                 _ = try? template.render(context, clock: ChatTemplateReferenceTests.clock)
             }
-        }
-    }
-
-    @Test func anyBytesAreReadAsJSONOrRefused() {
-        let words = ["{\"a\":", "[", "]", "\\u", "\\ud83d", "1e", "tru"].map { Array($0.utf8) }
-        Self.rounds(1000) { random, _ in
-            let source = Array("{\"a\":[1,2.5,\"x\\u00e9\",null,true],\"b\":{\"c\":\"\"}}".utf8)
-            _ = try? JSONReader.parse(Self.mutate(source, words: words, &random))
         }
     }
 }

@@ -42,21 +42,6 @@ struct ChatRendering {
     }
 }
 
-extension TemplateValue {
-    fileprivate init(_ json: JSONValue) {
-        switch json {
-        case .null: self = .null
-        case .boolean(let flag): self = .bool(flag)
-        case .integer(let integer): self = .int(integer)
-        case .number(let number): self = .double(number)
-        case .string(let text): self = .string(text)
-        case .array(let elements): self = .array(elements.map { TemplateValue($0) })
-        case .object(let object):
-            self = .object(object.members.map { Member($0.name, TemplateValue($0.value)) })
-        }
-    }
-}
-
 extension TemplateClock {
     /// The wall clock of this machine.
     static var now: TemplateClock {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import StrictJSON
+
 /// What the `post_processor` of `tokenizer.json` puts around the ids of one text.
 struct PostProcessor: Sendable, Equatable {
     var prefix: [Int32] = []
@@ -67,7 +69,7 @@ struct PostProcessor: Sendable, Equatable {
             for id in try entry.required("ids").elements() {
                 ids.append(Int32(try id.count(limit: TokenTable.idLimit - 1)))
             }
-            result.append((member.key, ids))
+            result.append((Array(member.name.utf8), ids))
         }
         return result
     }

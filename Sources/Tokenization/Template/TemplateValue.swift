@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import StrictJSON
+
 /// A value handed to a chat template; objects keep the order of their members.
 package indirect enum TemplateValue: Sendable, Equatable {
     case null
@@ -23,19 +25,20 @@ package indirect enum TemplateValue: Sendable, Equatable {
 
     /// Reads a JSON document, keeping strings byte for byte and members in order.
     package init(json: [UInt8]) throws(TokenizationError) {
-        self.init(try JSONReader.parse(json))
+        self.init(try JSONNode(parsing: json).value)
     }
 
-    init(_ json: JSONValue) {
+    /// A value of a request or a file.
+    package init(_ json: JSONValue) {
         switch json {
         case .null: self = .null
-        case .bool(let flag): self = .bool(flag)
+        case .boolean(let flag): self = .bool(flag)
         case .integer(let number): self = .int(number)
         case .number(let number): self = .double(number)
-        case .string(let bytes): self = .string(String(decoding: bytes, as: UTF8.self))
+        case .string(let text): self = .string(text)
         case .array(let elements): self = .array(elements.map { TemplateValue($0) })
-        case .object(let members):
-            self = .object(members.map { Member($0.name, TemplateValue($0.value)) })
+        case .object(let object):
+            self = .object(object.members.map { Member($0.name, TemplateValue($0.value)) })
         }
     }
 }

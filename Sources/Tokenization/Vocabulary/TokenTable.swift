@@ -76,9 +76,14 @@ struct TokenTable: Sendable {
     }
 
     /// Adds a token. Returns false when the string or the id is already taken.
-    mutating func insert(_ bytes: [UInt8], id: Int32) -> Bool {
+    mutating func insert(_ token: String, id: Int32) -> Bool {
+        var token = token
+        return token.withUTF8 { insert($0, id: id) }
+    }
+
+    private mutating func insert(_ bytes: UnsafeBufferPointer<UInt8>, id: Int32) -> Bool {
         if (entries.count + 1) * 2 > buckets.count { grow() }
-        let index = bytes.withUnsafeBufferPointer { bucket(of: $0) }
+        let index = bucket(of: bytes)
         guard buckets[index] < 0, id >= 0, Int(id) < Self.idLimit else { return false }
         while entryOfID.count <= Int(id) { entryOfID.append(-1) }
         guard entryOfID[Int(id)] < 0 else { return false }

@@ -1,43 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One JSON value with byte-exact strings and the order of members kept.
-///
-/// Foundation's decoders are not used: Swift's `String` keys are equal when they are canonically
-/// equivalent, so a vocabulary that holds both `é` and `e` + U+0301 would lose one of them.
-enum JSONValue: Sendable, Equatable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case number(Double)
-    case string([UInt8])
-    case array([JSONValue])
-    case object([JSONMember])
-
-    /// The JSON name of this kind of value, for messages.
-    var kind: String {
-        switch self {
-        case .null: "null"
-        case .bool: "a boolean"
-        case .integer, .number: "a number"
-        case .string: "a string"
-        case .array: "an array"
-        case .object: "an object"
-        }
-    }
-}
-
-/// One member of a JSON object.
-struct JSONMember: Sendable, Equatable {
-    let key: [UInt8]
-    let value: JSONValue
-
-    var name: String { String(decoding: key, as: UTF8.self) }
-}
+import StrictJSON
 
 /// A JSON value together with its path, so that errors can name the place.
+///
+/// Strings and names are compared by their bytes: Swift's `String` equality would take `é` and
+/// `e` + U+0301 for one token of a vocabulary.
 struct JSONNode {
+    /// Room for vocabularies several times as large as any published.
+    static let limits = JSONLimits(byteCount: 128 << 20, depth: 96, valueCount: 8 << 20)
+
     let value: JSONValue
     let path: String
+
+    init(value: JSONValue, path: String) {
+        self.value = value
+        self.path = path
+    }
+
+    /// Reads one document, which may begin with a byte order mark.
+    ///
+    /// Throws `malformedJSON` with line and column.
+    init(parsing json: [UInt8]) throws(TokenizationError) {
+        let mark = json.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        do {
+            value = try json.withUnsafeBufferPointer { (bytes) throws(JSONSyntaxError) in
+                let document = UnsafeBufferPointer(rebasing: bytes[mark...])
+                return try JSONValue(
+                    parsing: UnsafeRawBufferPointer(document), limits: Self.limits)
+            }
+        } catch {
+            throw TokenizationError(
+                .malformedJSON, error.message, at: "line \(error.line), column \(error.column)")
+        }
+        path = ""
+    }
 
     func failure(_ message: String) -> TokenizationError {
         TokenizationError(.malformedTokenizer, message, at: path)
@@ -47,11 +44,11 @@ struct JSONNode {
         TokenizationError(.unsupportedFeature, message, at: path)
     }
 
-    func members() throws(TokenizationError) -> [JSONMember] {
-        guard case .object(let members) = value else {
+    func members() throws(TokenizationError) -> [JSONObject.Member] {
+        guard case .object(let object) = value else {
             throw failure("expected an object, found \(value.kind)")
         }
-        return members
+        return object.members
     }
 
     func elements() throws(TokenizationError) -> [JSONNode] {
@@ -61,14 +58,12 @@ struct JSONNode {
         return elements.enumerated().map { JSONNode(value: $1, path: "\(path)[\($0)]") }
     }
 
-    /// The member called `name`, or nil when it is absent or null; the last one wins.
+    /// The member called `name`, or nil when it is absent or null.
     func optional(_ name: String) -> JSONNode? {
-        guard case .object(let members) = value else { return nil }
-        let key = Array(name.utf8)
-        guard let member = members.last(where: { $0.key == key }), member.value != .null else {
+        guard case .object(let object) = value, let member = object[name], member != .null else {
             return nil
         }
-        return JSONNode(value: member.value, path: path.isEmpty ? name : "\(path).\(name)")
+        return JSONNode(value: member, path: path.isEmpty ? name : "\(path).\(name)")
     }
 
     func required(_ name: String) throws(TokenizationError) -> JSONNode {
@@ -78,18 +73,17 @@ struct JSONNode {
     }
 
     func string() throws(TokenizationError) -> String {
-        String(decoding: try bytes(), as: UTF8.self)
-    }
-
-    func bytes() throws(TokenizationError) -> [UInt8] {
-        guard case .string(let bytes) = value else {
+        guard case .string(let text) = value else {
             throw failure("expected a string, found \(value.kind)")
         }
-        return bytes
+        return text
     }
 
+    /// The UTF-8 of a string, as the file has it.
+    func bytes() throws(TokenizationError) -> [UInt8] { Array(try string().utf8) }
+
     func bool() throws(TokenizationError) -> Bool {
-        guard case .bool(let flag) = value else {
+        guard case .boolean(let flag) = value else {
             throw failure("expected true or false, found \(value.kind)")
         }
         return flag
@@ -114,7 +108,8 @@ struct JSONNode {
 
     /// Refuses members that are not in `known`: each could change the result.
     func refuseUnknownKeys(except known: [String]) throws(TokenizationError) {
-        for member in try members() where !known.contains(where: { member.key == Array($0.utf8) }) {
+        for member in try members()
+        where !known.contains(where: { $0.utf8.elementsEqual(member.name.utf8) }) {
             throw unsupported(
                 "key '\(member.name)' is not supported (known: \(known.joined(separator: ", ")))")
         }
