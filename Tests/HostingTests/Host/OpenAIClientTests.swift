@@ -3,7 +3,7 @@
 import Testing
 
 private let withoutClients: Comment =
-    "skipped: BURROW_CLIENTS does not name the environment that `make clients` makes"
+    "BURROW_CLIENTS does not name the environment that `make clients` makes"
 
 /// OpenAI's own Python client against the whole host.
 @Suite(.enabled(if: Built.clientPython != nil, withoutClients))
