@@ -70,7 +70,7 @@ struct SafetensorsTests {
         ("no header", SafetensorsWriter.file(header: "", data: []), "begin with"),
         ("not an object", SafetensorsWriter.file(header: "[]", data: []), "begin with"),
         ("not JSON", SafetensorsWriter.file(header: "{\"a\"", data: []), "JSON"),
-        ("text after the object", SafetensorsWriter.file(header: "{}x", data: []), "expected the end"),
+        ("text after it", SafetensorsWriter.file(header: "{}x", data: []), "expected the end"),
         (
             "the same name twice",
             SafetensorsWriter.file(

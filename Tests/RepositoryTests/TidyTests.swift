@@ -26,7 +26,8 @@ struct TidyTests {
         }
     }
 
-    /// The initializer of a value names all that the value holds.
+    /// The initializer of a value names all that the value holds, and a fixture all that a test may
+    /// want to vary.
     @Test func functionsStayUnder50LinesAndFiveParameters() throws {
         for file in Self.swift {
             for function in try Functions.inFile(file) {
@@ -34,7 +35,8 @@ struct TidyTests {
                     function.lineCount <= 50,
                     "\(file):\(function.line): error: \(function.lineCount) lines; split it")
                 #expect(
-                    function.parameterCount <= 5 || function.isInitializer,
+                    function.parameterCount <= 5 || function.isInitializer
+                        || file.hasPrefix("Tests/"),
                     "\(file):\(function.line): error: more than five parameters; use a struct")
             }
         }

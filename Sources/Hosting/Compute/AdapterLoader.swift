@@ -37,10 +37,16 @@ nonisolated struct AdapterLoadFailure: Error, Sendable {
 /// Reads and packs adapters on a thread of its own, so that neither the loop nor a step waits.
 nonisolated final class AdapterLoader: Sendable {
     private struct Request: Sendable {
-        var id: AdapterID
+        enum Purpose: Sendable {
+            /// To be used by a replica.
+            case pack(AdapterID, ReplicaID)
+            /// To be checked before it is made known; the ticket tells the answers apart.
+            case read(ticket: Int)
+        }
+
         var name: String
         var source: AdapterSource
-        var replica: ReplicaID
+        var purpose: Purpose
     }
 
     private let thread: JobThread<Request>
@@ -48,22 +54,20 @@ nonisolated final class AdapterLoader: Sendable {
     init(model: ServedModel, inbox: LoopInbox<EngineMessage>) {
         thread = JobThread(name: "adapter-loader") { next in
             while let request = next() {
-                let start = EventLoop.now
-                let packed = Result { () throws(AdapterLoadFailure) in
-                    try Self.pack(request, for: model)
-                }
-                let time = Duration.nanoseconds(Int64(clamping: EventLoop.now &- start))
-                inbox.post(
-                    .packed(
-                        AdapterLoad(
-                            id: request.id, replica: request.replica, packed: packed, time: time)))
+                inbox.post(Self.answer(to: request, for: model))
             }
         }
     }
 
+    /// Reads and packs an adapter; the answer is `EngineMessage.packed`.
     func load(_ entry: CatalogEntry, for replica: ReplicaID) {
         thread.post(
-            Request(id: entry.id, name: entry.name, source: entry.source, replica: replica))
+            Request(name: entry.name, source: entry.source, purpose: .pack(entry.id, replica)))
+    }
+
+    /// Reads and checks an adapter; the answer is `EngineMessage.read`.
+    func read(_ source: AdapterSource, named name: String, ticket: Int) {
+        thread.post(Request(name: name, source: source, purpose: .read(ticket: ticket)))
     }
 
     func close() { thread.close() }
@@ -78,6 +82,23 @@ nonisolated final class AdapterLoader: Sendable {
         case .synthetic(let rank, let seed):
             AdapterWeights.synthetic(
                 name: name, rank: rank, seed: seed, for: model.configuration)
+        }
+    }
+
+    private static func answer(to request: Request, for model: ServedModel) -> EngineMessage {
+        switch request.purpose {
+        case .read(let ticket):
+            let weights = Result { () throws(ModelLoadingError) in
+                try open(request.source, named: request.name, for: model)
+            }
+            return .read(ticket: ticket, weights)
+        case .pack(let id, let replica):
+            let start = EventLoop.now
+            let packed = Result { () throws(AdapterLoadFailure) in
+                try pack(request, for: model)
+            }
+            let time = Duration.nanoseconds(Int64(clamping: EventLoop.now &- start))
+            return .packed(AdapterLoad(id: id, replica: replica, packed: packed, time: time))
         }
     }
 

@@ -18,15 +18,43 @@ extension ServingHost {
         let live = engine.catalog[decoded.name]
         try check(decoded.expectedGeneration, of: decoded.name)
         guard live == nil || decoded.replaces else { throw .adapterAlreadyLoaded(decoded.name) }
+        try checkIdle(decoded.name)
         let folder = try resolved(decoded)
-        let weights = try open(decoded, folder: folder)
+        engine.read(.folder(folder), named: decoded.name) { [weak self] weights in
+            guard let self else { return }
+            do throws(APIError) {
+                try add(weights, as: decoded, from: folder)
+                answer(
+                    exchange, route, type: "text/plain; charset=utf-8",
+                    body: Array(AdapterReply.added(decoded.name).utf8))
+            } catch {
+                reply(error, to: exchange, route: route.label)
+            }
+        }
+    }
+
+    private func add(
+        _ weights: Result<AdapterWeights, ModelLoadingError>, as request: LoadAdapterRequest,
+        from folder: String
+    ) throws(APIError) {
+        let opened: AdapterWeights
+        do {
+            opened = try weights.get()
+        } catch {
+            throw error.code == .notFound
+                ? .adapterFilesNotFound(request.name, path: request.path)
+                : .adapterNotLoadable(request.name, reason: error.description)
+        }
+        let live = engine.catalog[request.name]
         try engine.add(
-            weights, from: .folder(folder), isPinned: decoded.pinned ?? live?.isPinned ?? false,
+            opened, from: .folder(folder), isPinned: request.pinned ?? live?.isPinned ?? false,
             at: Int(Date().timeIntervalSince1970))
-        log.info("adapter '\(decoded.name)' was added over HTTP")
-        answer(
-            exchange, route, type: "text/plain; charset=utf-8",
-            body: Array(AdapterReply.added(decoded.name).utf8))
+        log.info("adapter '\(request.name)' was added over HTTP")
+    }
+
+    /// Loads and unloads of one name come one after another.
+    private func checkIdle(_ name: String) throws(APIError) {
+        if engine.isReading(name) { throw .adapterBusy(name, retryAfterSeconds: 1) }
     }
 
     func unloadAdapter(
@@ -37,6 +65,7 @@ extension ServingHost {
             throw .adapterNotFound(decoded.name, known: engine.catalog.entries.map(\.name))
         }
         try check(decoded.expectedGeneration, of: decoded.name)
+        try checkIdle(decoded.name)
         engine.remove(adapter: decoded.name)
         log.info("adapter '\(decoded.name)' was removed over HTTP")
         answer(
@@ -119,18 +148,5 @@ extension ServingHost {
         guard path.hasPrefix("/"), let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
-    }
-
-    private func open(
-        _ request: LoadAdapterRequest, folder: String
-    ) throws(APIError) -> AdapterWeights {
-        do {
-            return try AdapterLoader.open(
-                .folder(folder), named: request.name, for: engine.model)
-        } catch {
-            throw error.code == .notFound
-                ? .adapterFilesNotFound(request.name, path: request.path)
-                : .adapterNotLoadable(request.name, reason: error.description)
-        }
     }
 }

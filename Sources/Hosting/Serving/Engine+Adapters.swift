@@ -7,7 +7,26 @@ package import ModelLoading
 internal import PolicyKit
 internal import Scheduling
 
+/// Somebody who waits for an adapter to be read.
+struct AdapterRead {
+    let name: String
+    let then: (Result<AdapterWeights, ModelLoadingError>) -> Void
+}
+
 extension Engine {
+    /// Reads and checks an adapter's files away from the loop, then calls `then` on it.
+    func read(
+        _ source: AdapterSource, named name: String,
+        then: @escaping (Result<AdapterWeights, ModelLoadingError>) -> Void
+    ) {
+        let ticket = makeReadTicket()
+        reads[ticket] = AdapterRead(name: name, then: then)
+        loader.read(source, named: name, ticket: ticket)
+    }
+
+    /// Whether an adapter of this name is being read.
+    func isReading(_ name: String) -> Bool { reads.values.contains { $0.name == name } }
+
     /// Makes an adapter known under its name; an earlier one of that name is retired: requests that
     /// run on it end on it.
     ///

@@ -36,6 +36,14 @@ extension Engine {
         _ job: GenerationJob, sink: @escaping (GenerationEvent) -> Void
     ) throws(APIError) -> Generation {
         let now = Self.now
+        let choices = job.prompts.count * job.choicesPerPrompt
+        guard choices <= fleet.limits.queue else {
+            throw APIError(
+                .badRequest,
+                "n: \(choices) choices in one request are more than the queue holds "
+                    + "(\(fleet.limits.queue), limits.queue): send fewer prompts or a smaller n.",
+                parameter: "n")
+        }
         let generation = Generation(id: makeGenerationID(), job: job, arrival: now, sink: sink)
         for (index, prompt) in job.prompts.enumerated() {
             for copy in 0..<job.choicesPerPrompt {

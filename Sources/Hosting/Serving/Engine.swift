@@ -4,6 +4,7 @@ internal import HTTPServing
 package import Inference
 package import Logging
 package import LoopIO
+internal import ModelLoading
 package import PolicyKit
 package import Scheduling
 
@@ -22,8 +23,11 @@ package final class Engine {
     var residents: [AdapterID: ResidentAdapter] = [:]
     let loader: AdapterLoader
     let log: Logger
+    /// Adapters that are being read before they are made known.
+    var reads: [Int: AdapterRead] = [:]
     private var nextRequest: UInt64 = 1
     private var nextGeneration = 1
+    private var nextRead = 1
     private var inbox: LoopInbox<EngineMessage>?
     private var onIdle: (() -> Void)?
     /// Asks again a policy that plans nothing although requests could run.
@@ -79,6 +83,11 @@ package final class Engine {
         return RequestID(rawValue: nextRequest)
     }
 
+    func makeReadTicket() -> Int {
+        defer { nextRead += 1 }
+        return nextRead
+    }
+
     func makeGenerationID() -> Int {
         defer { nextGeneration += 1 }
         return nextGeneration
@@ -89,6 +98,7 @@ package final class Engine {
             switch message {
             case .stepped(let replica, let result): stepEnded(on: replica, result)
             case .packed(let load): adapterPacked(load)
+            case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
             }
         }
         advance()
@@ -130,6 +140,7 @@ package struct EngineParts {
 nonisolated enum EngineMessage: Sendable {
     case stepped(replica: Int, StepResult)
     case packed(AdapterLoad)
+    case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)
 }
 
 /// Stands between the inbox, which the threads need, and the engine, which is made after them.

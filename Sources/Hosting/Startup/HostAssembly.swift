@@ -112,7 +112,8 @@ package struct HostAssembly {
     // MARK: - Policies
 
     private func fleet(of memory: Memory, contextLength: Int) throws(HostError) -> Fleet {
-        let clock: PolicyClock = { Engine.now }
+        // What a policy used, not how long the system let it wait.
+        let clock: PolicyClock = { Instant(nanoseconds: ThreadTime.nanoseconds) }
         var containment = ContainmentRules()
         containment.budget = spec.plugins.budget.value
         var replicas: [ReplicaScheduler] = []

@@ -28,7 +28,8 @@ extension ListenAddress {
         do {
             return try ListenAddress(parsing: text)
         } catch {
-            throw ManifestError(code: .invalid, diagnostics: [Diagnostic(error.message, in: source)])
+            let fault = Diagnostic(error.message, in: source)
+            throw ManifestError(code: .invalid, diagnostics: [fault])
         }
     }
 
