@@ -47,14 +47,15 @@ struct KernelTests {
         }
         var y = [Float](repeating: .nan, count: rows * width)
         packed.withUnsafeBytes { bytes in
-            padded.withUnsafeBufferPointer { x in
+            padded.withUnsafeMutableBufferPointer { x in
                 y.withUnsafeMutableBufferPointer { y in
                     guard let w = bytes.baseAddress, let x = x.baseAddress,
                         let y = y.baseAddress
                     else { return }
                     let matrix = PackedMatrix(weights: w, outputs: n, inputs: k, type: type)
                     var product = matrix.product(
-                        0..<matrix.panels, x: x, xStride: stride, rows: rows, y: y, yStride: width)
+                        0..<matrix.panels, x: RowBuffer(base: x, stride: stride), rows: rows,
+                        y: RowBuffer(base: y, stride: width))
                     kernels.product(&product)
                 }
             }

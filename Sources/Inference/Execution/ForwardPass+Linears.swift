@@ -176,8 +176,8 @@ extension ForwardPass {
     /// Product, then adapters, then bias: the same order for every row.
     private func compute(_ part: LinearPart, _ block: OutputBlock, x: RowBuffer) {
         var product = part.matrix.product(
-            block.panels, x: x.row(block.rows.lowerBound), xStride: x.stride,
-            rows: block.rows.count, y: block.y, yStride: block.stride)
+            block.panels, x: RowBuffer(base: x.row(block.rows.lowerBound), stride: x.stride),
+            rows: block.rows.count, y: RowBuffer(base: block.y, stride: block.stride))
         product.first_row = block.rows.lowerBound
         product.next = block.next
         let share = block.share

@@ -132,9 +132,10 @@ struct ForwardPass {
         team.parallel(head.panels.dividedUp(by: block)) { index, _ in
             let panels = index * block..<min(head.panels, (index + 1) * block)
             var product = head.product(
-                panels, x: normed.base, xStride: normed.stride, rows: last.count,
-                y: target.base + panels.lowerBound * PackedMatrix.panelWidth,
-                yStride: target.stride)
+                panels, x: normed, rows: last.count,
+                y: RowBuffer(
+                    base: target.base + panels.lowerBound * PackedMatrix.panelWidth,
+                    stride: target.stride))
             product.next = head.panel(min(head.panels - 1, (index + team.memberCount) * block))
             kernels.product(&product)
         }

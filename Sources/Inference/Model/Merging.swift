@@ -90,8 +90,8 @@ struct Merging {
         kernel_unpack_panel(
             b.weights + panel * b.panelBytes, b.type.kernelType, b.depth / 2, factor)
         BLAS.multiply(
-            transposed(site), factor, into: delta, rows: site.source.inputs, columns: width,
-            depth: b.depth)
+            transposed(site), factor, into: delta,
+            BLAS.Shape(rows: site.source.inputs, columns: width, depth: b.depth))
         // The input that pads an odd count has weight zero and keeps it.
         let padding = (site.source.depth - site.source.inputs) * width
         (delta + site.source.inputs * width).update(repeating: 0, count: padding)

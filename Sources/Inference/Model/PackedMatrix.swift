@@ -27,16 +27,14 @@ struct PackedMatrix: @unchecked Sendable {
     /// Where a panel begins.
     func panel(_ index: Int) -> UnsafeRawPointer { weights + index * panelBytes }
 
-    /// The product of its panels `range` with the rows at `x`; `y` is where the first row's
-    /// results of the first panel go.
-    func product(
-        _ range: Range<Int>, x: UnsafePointer<Float>, xStride: Int, rows: Int,
-        y: UnsafeMutablePointer<Float>, yStride: Int
-    ) -> KernelProduct {
+    /// The product of its panels `range` with the first `rows` rows of `x`; `y` begins where the
+    /// first row's results of the first panel go.
+    func product(_ range: Range<Int>, x: RowBuffer, rows: Int, y: RowBuffer) -> KernelProduct {
         KernelProduct(
             weights: weights, panel_bytes: panelBytes, first_panel: range.lowerBound,
-            panels: range.count, type: type.kernelType, depth: depth, x: x, x_stride: xStride,
-            y: y, y_stride: yStride, rows: rows, first_row: 0, accumulate: false, expansions: nil,
+            panels: range.count, type: type.kernelType, depth: depth, x: x.base,
+            x_stride: x.stride, y: y.base, y_stride: y.stride, rows: rows, first_row: 0,
+            accumulate: false, expansions: nil,
             expansion_count: 0, later: nil, later_count: 0, next: nil)
     }
 }

@@ -27,13 +27,20 @@ package enum BLAS {
         return openblas_get_corename().map { String(cString: $0) } ?? "unknown"
     }()
 
+    /// The sizes of a product.
+    struct Shape {
+        let rows: Int
+        let columns: Int
+        let depth: Int
+    }
+
     /// c[rows, columns] = a[rows, depth] * b[depth, columns], all row-major without gaps.
     static func multiply(
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>,
-        rows: Int, columns: Int, depth: Int
+        _ shape: Shape
     ) {
         _ = core
-        let (m, n, k) = (Int32(rows), Int32(columns), Int32(depth))
+        let (m, n, k) = (Int32(shape.rows), Int32(shape.columns), Int32(shape.depth))
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, 0, c, n)
     }
@@ -54,8 +61,8 @@ package enum BLAS {
         for _ in 0..<max(1, repetitions) {
             let start = kernel_thread_seconds()
             multiply(
-                values, values + size * size, into: values + 2 * size * size, rows: size,
-                columns: size, depth: size)
+                values, values + size * size, into: values + 2 * size * size,
+                Shape(rows: size, columns: size, depth: size))
             best = min(best, kernel_thread_seconds() - start)
         }
         return 2e-9 * Double(size) * Double(size) * Double(size) / best

@@ -107,11 +107,12 @@ struct OverloadTests {
         try await answers(client)
     }
 
-    /// Of a request that does not fit whole, nothing stays behind.
+    /// It would never fit, so the client is not told to try again; and nothing of it stays behind.
     @Test func moreChoicesThanTheQueueHoldsAreRefusedWhole() async throws {
         let client = try Client.ofSuite
         let refused = try await client.post(path, SampleModel.longChat("roman", choices: 65))
-        #expect(refused.status == 503)
+        #expect(refused.status == 400)
+        #expect(refused.message.contains("limits.queue"))
         #expect(try await isIdle(client))
         #expect(try await client.metric("burrow:kv_pages_used") == 0)
         try await answers(client)
