@@ -80,6 +80,13 @@ struct Bench {
         return best.map { $0 ?? StepTimes() }
     }
 
+    /// GB/s at which all threads together can read the packed weights.
+    func weightBandwidth(quick: Bool) throws -> Double {
+        try MachinePeaks.readBandwidth(
+            of: executor.model, threads: executor.team.memberCount, set: executor.instructionSet,
+            repetitions: quick ? 3 : 10) / 1e9
+    }
+
     /// The rows of the table, from the fastest steps and the machine's limits.
     func results(_ times: [StepTimes], _ machine: MachineReport) -> [BenchmarkResult] {
         let workloads = Workload.all
@@ -98,7 +105,7 @@ struct Bench {
         let cost = workload.cost(
             executor.model.configuration, weightBytes: weightBytes,
             adapterBytes: adapters[0].byteCount, adapterRank: rank)
-        let memory = cost.bytes / (machine.readBandwidth * 1e9)
+        let memory = cost.bytes / ((machine.weightBandwidth ?? machine.readBandwidth) * 1e9)
         let arithmetic = cost.operations / (machine.multiplyAdds * 1e9)
         let seconds = times.total.seconds
         return BenchmarkResult(

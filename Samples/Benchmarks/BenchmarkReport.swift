@@ -29,7 +29,8 @@ struct BenchmarkReport: Codable {
             BLAS core \(machine.blasCore), \(number(machine.blasGigaflops, 0)) GFLOP/s; \
             commit \(machine.commit ?? "unknown")
             read \(number(machine.readBandwidthOneThread)) GB/s with 1 thread, \
-            \(number(machine.readBandwidth)) with \(threads); \
+            \(number(machine.readBandwidth)) with \(threads), \
+            the weights \(number(machine.weightBandwidth ?? 0)) with \(threads); \
             multiply-adds \(number(machine.multiplyAddsOneThread, 0)) GFLOP/s with 1 thread, \
             \(number(machine.multiplyAdds, 0)) with \(threads)
             \(model) \(dtype), \(threads) threads, adapters of rank \(rank); \

@@ -50,10 +50,13 @@ struct ExecutorBenchmark: ParsableCommand {
         let bench = try Bench(
             weights: weights, type: WeightType(rawValue: dtype) ?? .bf16, threads: threads,
             rank: rank)
+        machine.weightBandwidth = try bench.weightBandwidth(quick: quick)
         let times = try bench.measure(rounds: quick ? 2 : 6)
         // Something else may have run during the first measurement: the limits are the better
         // of before and after.
         machine.raise(to: try MachineReport.measure(threads: threads, quick: quick))
+        machine.weightBandwidth = max(
+            machine.weightBandwidth ?? 0, try bench.weightBandwidth(quick: quick))
         let results = bench.results(times, machine)
         let report = BenchmarkReport(
             machine: machine, model: model, dtype: dtype, threads: threads, rank: rank,

@@ -13,6 +13,8 @@ struct MachineReport: Codable {
     /// GB/s, of one thread and of all.
     var readBandwidthOneThread: Double
     var readBandwidth: Double
+    /// GB/s of all threads, reading the packed weights themselves.
+    var weightBandwidth: Double?
     /// GFLOP/s, of one thread and of all.
     var multiplyAddsOneThread: Double
     var multiplyAdds: Double

@@ -19,6 +19,28 @@ package enum MachinePeaks {
         for offset in stride(from: 0, to: part * threads, by: 64) {
             (memory.base + offset).storeBytes(of: UInt64(offset), as: UInt64.self)
         }
+        return read(UnsafeRawPointer(memory.base), part: part, team, kernels, repetitions)
+    }
+
+    /// The same for the weights of a model, where they lie: on machines whose memory is not
+    /// equally fast everywhere, this is what a step can reach.
+    package static func readBandwidth(
+        of model: PackedModel, threads: Int, set: InstructionSet, repetitions: Int = 5
+    ) throws(InferenceError) -> Double {
+        let team = try ThreadTeam(members: threads)
+        let kernels = try set.kernels()
+        return withExtendedLifetime(model) {
+            read(
+                model.linears[0].weights, part: model.byteCount / 2 / threads & ~255, team,
+                kernels, repetitions)
+        }
+    }
+
+    private static func read(
+        _ memory: UnsafeRawPointer, part: Int, _ team: ThreadTeam, _ kernels: KernelTable,
+        _ repetitions: Int
+    ) -> Double {
+        let threads = team.memberCount
         let sums = UnsafeMutablePointer<UInt32>.allocate(capacity: threads)
         sums.initialize(repeating: 0, count: threads)
         defer { sums.deallocate() }
@@ -26,7 +48,7 @@ package enum MachinePeaks {
         for _ in 0..<max(1, repetitions) {
             let start = kernel_monotonic_seconds()
             team.parallel(threads) { index, _ in
-                sums[index] ^= kernels.read_all(memory.base + index * part, part)
+                sums[index] ^= kernels.read_all(memory + index * part, part)
             }
             best = min(best, kernel_monotonic_seconds() - start)
         }
