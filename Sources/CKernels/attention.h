@@ -53,14 +53,14 @@ INLINE void gather(const KernelAttention *a, const Page *page, float *state, siz
                    const int CHUNKS) {
     const size_t stride = a->cache.value_stride;
     const float *values = page->values + d, *next = page->next_values + d;
-    vf sums[KERNEL_ATTENTION_QUERIES][KERNEL_TILE_LANES];
+    vf sums[KERNEL_ATTENTION_QUERIES][KERNEL_ATTENTION_CHUNKS];
     UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHUNKS; c++) {
         sums[q][c] = load(state + q * a->state_stride + STATE_VALUES + d + 16 * c) *
                      splat(decays[q]);
     }
     for (size_t t = 0; t < page->valid; t++, values += stride, next += stride) {
         __builtin_prefetch(next, 0, 3);
-        vf value[KERNEL_TILE_LANES];
+        vf value[KERNEL_ATTENTION_CHUNKS];
         UNROLL for (int c = 0; c < CHUNKS; c++) value[c] = load(values + 16 * c);
         UNROLL for (int q = 0; q < QUERIES; q++) {
             vf weight = splat(weights[q][t]);
@@ -99,8 +99,9 @@ INLINE void attend_page(const KernelAttention *a, const Page *page, const float 
         store(weights[q], weight);
     }
     size_t d = 0;
-    for (; d + 16 * KERNEL_TILE_LANES <= a->cache.value_stride; d += 16 * KERNEL_TILE_LANES) {
-        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_TILE_LANES);
+    const size_t chunk = 16 * KERNEL_ATTENTION_CHUNKS;
+    for (; d + chunk <= a->cache.value_stride; d += chunk) {
+        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_ATTENTION_CHUNKS);
     }
     for (; d < a->cache.value_stride; d += 16) {
         gather(a, page, state, d, weights, decays, QUERIES, 1);

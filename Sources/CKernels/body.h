@@ -1,18 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // All kernels of one instruction set. Each including file defines, before it, the set's name and
-// function attributes and how many registers there are to tile with.
+// function attributes and how many registers there are to tile with:
+//
+// KERNEL_REGISTER_LANES   floats in a register
+// KERNEL_TILE_ROWS        rows of a tile of a product, at the most
+// KERNEL_WIDE_ROWS        up to so many rows, a tile takes all columns of a panel
+// KERNEL_NARROW_COLUMNS   with more, it takes so many
+// KERNEL_WEIGHT_VECTORS   registers that hold weights at a time
+// KERNEL_SLICE_BYTES      weights that stay in the first cache while all rows pass by
+// KERNEL_PREFETCH_BYTES   how far ahead of its use a weight is fetched that is used once
+// KERNEL_STREAMED_ROWS    up to so many rows, weights come from memory for this product alone
+// KERNEL_KEEP             ties two sums to registers at this point: otherwise the compiler loads
+//                         all rows' values before it uses any, and so runs out of registers
+// KERNEL_ADD_PAIR_PRODUCTS  the instructions for sums + pairs of products, if there are any
 
 #include "vector.h"
+#include "registers.h"
 
 #include "attention.h"
+#include "tile.h"
+
+#include "tile_float.h"
+#include "tile_int8.h"
+
+#include "tiles.h"
+
 #include "product.h"
+#include "quantize.h"
 #include "rows.h"
 #include "shrink.h"
 
 static const KernelTable table = {
     .name = KERNEL_NAME,
     .product = product,
+    .quantize = quantize,
     .shrink = shrink,
     .norm = norm,
     .swiglu = swiglu,

@@ -5,16 +5,28 @@
 #include "paths.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define KERNEL_NAME "avx2"
 #define KERNEL_FUSED 1
-#define KERNEL_TILE_ROWS 4
-#define KERNEL_TILE_LANES 1
+#define KERNEL_REGISTER_LANES 8
+#define KERNEL_TILE_ROWS 6
+#define KERNEL_WIDE_ROWS 3
+#define KERNEL_NARROW_COLUMNS 16
+#define KERNEL_WEIGHT_VECTORS 2
+#define KERNEL_SLICE_BYTES (16 * 1024)
+#define KERNEL_PREFETCH_BYTES 1536
+#define KERNEL_PREFETCH_LOCALITY 3
+#define KERNEL_STREAMED_ROWS 48
 #define KERNEL_SHRINK_ROWS 1
 #define KERNEL_ATTENTION_QUERIES 3
-#define KERNEL_SPIN_CHAINS 6
-#define KERNEL_KEEP(sums) __asm__ volatile("" : : : "memory")
+#define KERNEL_ATTENTION_CHUNKS 1
+#define KERNEL_SPIN_CHAINS 12
+#define KERNEL_KEEP(a, b) __asm__ volatile("" : "+x"(a), "+x"(b) : : "memory")
 #define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
+#define KERNEL_ADD_PAIR_PRODUCTS(sums, a, b) \
+    _mm256_add_epi32((__m256i)(sums), _mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #include "body.h"
 #pragma clang attribute pop
 

@@ -5,19 +5,15 @@
 #include "paths.h"
 
 #if defined(__x86_64__)
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), apply_to = function)
+#include <immintrin.h>
+
+#pragma clang attribute push(                                              \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), \
+    apply_to = function)
 #define KERNEL_NAME "avx512"
-#define KERNEL_FUSED 1
-#define KERNEL_TILE_ROWS 12
-#define KERNEL_TILE_LANES 2
-#define KERNEL_SHRINK_ROWS 4
-#define KERNEL_ATTENTION_QUERIES 8
-#define KERNEL_SPIN_CHAINS 24
-// Keeps the compiler from loading all rows' values before it uses any, and so from running out of
-// registers.
-#define KERNEL_KEEP(sums) __asm__ volatile("" : "+v"(sums[0]), "+v"(sums[1]) : : "memory")
-#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : "+v"(a), "+v"(b) : : "memory")
+#include "avx512.h"
+#define KERNEL_ADD_PAIR_PRODUCTS(sums, a, b) \
+    _mm512_add_epi32((__m512i)(sums), _mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
 #include "body.h"
 #pragma clang attribute pop
 

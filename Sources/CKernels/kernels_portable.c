@@ -6,12 +6,20 @@
 
 #define KERNEL_NAME "portable"
 #define KERNEL_FUSED 0
+#define KERNEL_REGISTER_LANES 4
 #define KERNEL_TILE_ROWS 2
-#define KERNEL_TILE_LANES 1
+#define KERNEL_WIDE_ROWS 0
+#define KERNEL_NARROW_COLUMNS 16
+#define KERNEL_WEIGHT_VECTORS 4
+#define KERNEL_SLICE_BYTES (16 * 1024)
+#define KERNEL_PREFETCH_BYTES 1536
+#define KERNEL_PREFETCH_LOCALITY 3
+#define KERNEL_STREAMED_ROWS 48
 #define KERNEL_SHRINK_ROWS 1
 #define KERNEL_ATTENTION_QUERIES 3
-#define KERNEL_SPIN_CHAINS 3
-#define KERNEL_KEEP(sums) __asm__ volatile("" : : : "memory")
+#define KERNEL_ATTENTION_CHUNKS 1
+#define KERNEL_SPIN_CHAINS 12
+#define KERNEL_KEEP(a, b) __asm__ volatile("" : : : "memory")
 #define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
 #include "body.h"
 

@@ -38,6 +38,7 @@ static float element(const void *source, KernelType type, size_t index) {
     case KERNEL_F32: return ((const float *)source)[index];
     case KERNEL_BF16: return brain_to_float(((const uint16_t *)source)[index]);
     case KERNEL_F16: return half_to_float(((const uint16_t *)source)[index]);
+    case KERNEL_INT8: break;  // nothing is stored so outside a panel
     }
     return 0;
 }
@@ -48,13 +49,40 @@ static uint16_t brain_element(const void *source, KernelType type, size_t index)
                                : float_to_brain(element(source, type, index));
 }
 
+// Bytes of a panel of so many pairs of inputs.
+static size_t panel_bytes(size_t pairs, KernelType type) {
+    switch (type) {
+    case KERNEL_INT8: return pairs * 2 * KERNEL_PANEL_WIDTH + KERNEL_PANEL_WIDTH * sizeof(float);
+    case KERNEL_BF16: return pairs * 4 * KERNEL_PANEL_WIDTH;
+    default: return pairs * 8 * KERNEL_PANEL_WIDTH;
+    }
+}
+
+// One output's weights, rounded to the nearest of 255 multiples of its scale.
+static void pack_integers(const void *source, KernelType from, size_t row, size_t k, int8_t *out,
+                          float *scale) {
+    float most = 0;
+    for (size_t i = 0; i < k; i++) most = fmaxf(most, fabsf(element(source, from, row + i)));
+    float factor = most > 0 ? 127.0f / most : 0;
+    *scale = most * (1 / 127.0f);
+    for (size_t i = 0; i < k; i++) {
+        float value = element(source, from, row + i) * factor;
+        out[i / 2 * 2 * KERNEL_PANEL_WIDTH + i % 2] =
+            (int8_t)rintf(fminf(fmaxf(value, -127), 127));
+    }
+}
+
 static void pack_panel(const void *source, KernelType from, size_t columns, size_t k,
                        size_t first, KernelType to, void *target) {
     size_t pairs = (k + 1) / 2;
-    size_t bytes = pairs * 2 * KERNEL_PANEL_WIDTH * (to == KERNEL_BF16 ? 2 : 4);
-    if (columns < KERNEL_PANEL_WIDTH || k % 2 != 0) memset(target, 0, bytes);
+    if (columns < KERNEL_PANEL_WIDTH || k % 2 != 0) memset(target, 0, panel_bytes(pairs, to));
+    float *scales = (float *)((char *)target + pairs * 2 * KERNEL_PANEL_WIDTH);
     for (size_t column = 0; column < columns; column++) {
         size_t row = (first + column) * k;
+        if (to == KERNEL_INT8) {
+            pack_integers(source, from, row, k, (int8_t *)target + 2 * column, scales + column);
+            continue;
+        }
         for (size_t i = 0; i < k; i++) {
             if (to == KERNEL_BF16) {
                 size_t at = (i / 2 * KERNEL_PANEL_WIDTH + column) * 2 + i % 2;
@@ -69,7 +97,7 @@ static void pack_panel(const void *source, KernelType from, size_t columns, size
 
 void kernel_pack(const void *source, KernelType from, size_t n, size_t k, size_t first_panel,
                  size_t panels, KernelType to, void *target) {
-    size_t bytes = (k + 1) / 2 * 2 * KERNEL_PANEL_WIDTH * (to == KERNEL_BF16 ? 2 : 4);
+    size_t bytes = panel_bytes((k + 1) / 2, to);
     for (size_t p = 0; p < panels; p++) {
         size_t first = (first_panel + p) * KERNEL_PANEL_WIDTH;
         size_t columns = n - first < KERNEL_PANEL_WIDTH ? n - first : KERNEL_PANEL_WIDTH;
@@ -79,12 +107,16 @@ void kernel_pack(const void *source, KernelType from, size_t n, size_t k, size_t
 
 void kernel_unpack_row(const void *packed, KernelType type, size_t k, size_t index, float *out) {
     size_t pairs = (k + 1) / 2, column = index % KERNEL_PANEL_WIDTH;
-    size_t panel = index / KERNEL_PANEL_WIDTH * pairs * 2 * KERNEL_PANEL_WIDTH;
+    const char *panel =
+        (const char *)packed + index / KERNEL_PANEL_WIDTH * panel_bytes(pairs, type);
+    const float *scales = (const float *)(panel + pairs * 2 * KERNEL_PANEL_WIDTH);
     for (size_t i = 0; i < k; i++) {
-        out[i] = type == KERNEL_BF16
-                     ? brain_to_float(((const uint16_t *)packed)[panel +
-                           (i / 2 * KERNEL_PANEL_WIDTH + column) * 2 + i % 2])
-                     : ((const float *)packed)[panel + i * KERNEL_PANEL_WIDTH + column];
+        size_t at = (i / 2 * KERNEL_PANEL_WIDTH + column) * 2 + i % 2;
+        switch (type) {
+        case KERNEL_INT8: out[i] = (float)((const int8_t *)panel)[at] * scales[column]; break;
+        case KERNEL_BF16: out[i] = brain_to_float(((const uint16_t *)panel)[at]); break;
+        default: out[i] = ((const float *)panel)[i * KERNEL_PANEL_WIDTH + column];
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "CKernels.h"
 
+const KernelTable *kernel_table_avx512vnni(void);
 const KernelTable *kernel_table_avx512(void);
 const KernelTable *kernel_table_avx2(void);
 const KernelTable *kernel_table_portable(void);

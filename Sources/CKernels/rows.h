@@ -113,9 +113,41 @@ INLINE vu rounded(vf v) {
     return (up & mask) | (quiet & ~mask);
 }
 
+// W + delta of an int8 panel, in place of delta, then quantized anew.
+static void merge_integers(const void *source, float *delta, size_t pairs, void *target) {
+    const int8_t *from = source;
+    const float *old = (const float *)(from + pairs * 2 * KERNEL_PANEL_WIDTH);
+    int8_t *to = target;
+    float *scales = (float *)(to + pairs * 2 * KERNEL_PANEL_WIDTH);
+    float factors[KERNEL_PANEL_WIDTH] = {0};
+    for (size_t i = 0; i < 2 * pairs; i++) {
+        float *row = delta + i * KERNEL_PANEL_WIDTH;
+        const int8_t *integers = from + i / 2 * 2 * KERNEL_PANEL_WIDTH + i % 2;
+        for (size_t c = 0; c < KERNEL_PANEL_WIDTH; c++) {
+            row[c] += (float)integers[2 * c] * old[c];
+            factors[c] = fmaxf(factors[c], fabsf(row[c]));
+        }
+    }
+    for (size_t c = 0; c < KERNEL_PANEL_WIDTH; c++) {
+        scales[c] = factors[c] * (1 / 127.0f);
+        factors[c] = factors[c] > 0 ? 127.0f / factors[c] : 0;
+    }
+    for (size_t i = 0; i < 2 * pairs; i++) {
+        const float *row = delta + i * KERNEL_PANEL_WIDTH;
+        int8_t *integers = to + i / 2 * 2 * KERNEL_PANEL_WIDTH + i % 2;
+        for (size_t c = 0; c < KERNEL_PANEL_WIDTH; c++) {
+            integers[2 * c] = (int8_t)rintf(fminf(fmaxf(row[c] * factors[c], -127), 127));
+        }
+    }
+}
+
 // delta is [2 * pairs][32].
-static void merge(const void *source, const float *delta, KernelType type, size_t pairs,
+static void merge(const void *source, float *delta, KernelType type, size_t pairs,
                   void *target) {
+    if (type == KERNEL_INT8) {
+        merge_integers(source, delta, pairs, target);
+        return;
+    }
     for (size_t pair = 0; pair < pairs; pair++, delta += 2 * KERNEL_PANEL_WIDTH) {
         for (int column = 0; column < KERNEL_PANEL_WIDTH; column += 16) {
             vf first = load(delta + column), second = load(delta + KERNEL_PANEL_WIDTH + column);
@@ -135,20 +167,24 @@ static void merge(const void *source, const float *delta, KernelType type, size_
     }
 }
 
-// 24 chains hide the latency of two units that each need four cycles.
+// Independent chains, one register each, enough to hide the latency of the units.
 static double spin(size_t iterations, float *result) {
-    vf sums[KERNEL_SPIN_CHAINS];
-    UNROLL for (int i = 0; i < KERNEL_SPIN_CHAINS; i++) sums[i] = splat((float)i);
-    vf a = splat(0.999f), b = splat(0.001f);
+    enum { CHAINS = KERNEL_SPIN_CHAINS };
+    rf sums[CHAINS];
+    UNROLL for (int i = 0; i < CHAINS; i++) sums[i] = register_splat((float)i);
+    rf a = register_splat(0.999f), b = register_splat(0.001f);
     for (size_t n = 0; n < iterations; n++) {
-        UNROLL for (int i = 0; i < KERNEL_SPIN_CHAINS; i++) sums[i] = madd(sums[i], a, b);
-        // Keeps the loop from being folded.
-        __asm__ volatile("" : : : "memory");
+        UNROLL for (int i = 0; i < CHAINS; i += 2) {
+            sums[i] = register_madd(sums[i], a, b);
+            sums[i + 1] = register_madd(sums[i + 1], a, b);
+            // Keeps the compiler from folding the loop, or chains that hold the same.
+            KERNEL_KEEP(sums[i], sums[i + 1]);
+        }
     }
-    vf total = sums[0];
-    UNROLL for (int i = 1; i < KERNEL_SPIN_CHAINS; i++) total += sums[i];
-    *result = sum_lanes(total);
-    return 2.0 * 16 * KERNEL_SPIN_CHAINS * (double)iterations;
+    rf total = sums[0];
+    UNROLL for (int i = 1; i < CHAINS; i++) total += sums[i];
+    *result = total[0];
+    return 2.0 * KERNEL_REGISTER_LANES * CHAINS * (double)iterations;
 }
 
 static uint32_t read_all(const void *memory, size_t bytes) {

@@ -76,22 +76,36 @@ struct GoldenVectorTests {
             goldens, adapters: folder.appending(path: "adapters"), model: model)
         let driver = GreedyDriver(executor: try GreedyDriver.executor(model))
         let results = try driver.run(cases.map(\.request))
-        // Weights that are stored in bf16 are exact in both types.
-        let exact = type == .f32 || family == "llama-tied-bf16"
+        // Weights that are stored in bf16 are exact in both float types.
+        let exact = type == .f32 || (type == .bf16 && family == "llama-tied-bf16")
         for (item, result) in zip(cases, results) where exact {
             check(item.golden, result, tolerance: 1e-3, item.name)
         }
-        // Rounding f32 weights to bf16 changes the numbers, so only the first token's
-        // probabilities are compared, roughly.
+        // Rounding weights changes the numbers, so only the first token's probabilities are
+        // compared, roughly: these models are random, and small changes grow in them.
         for (item, result) in zip(cases, results) where !exact {
-            let token = item.golden.steps[0].ids[0]
-            let own = result.logProbability(step: 0, token: token)
-            #expect(abs(own - item.golden.steps[0].logprobs[0]) < 0.3, "\(item.name)")
+            #expect(firstDifference(item.golden, result) < 0.5, "\(item.name)")
         }
     }
 
-    @Test(arguments: [WeightType.bf16])
-    func theSampleAndItsEightAdaptersGiveTheExpectedTokens(type: WeightType) throws {
+    @Test func theSampleAndItsEightAdaptersGiveTheExpectedTokens() throws {
+        for (item, result) in try sampleResults(.bf16) {
+            check(item.golden, result, tolerance: 1e-3, item.name)
+        }
+    }
+
+    @Test func int8WeightsKeepNearlyAllAnswersOfTheSample() throws {
+        let results = try sampleResults(.int8)
+        for (item, result) in results {
+            #expect(firstDifference(item.golden, result) < 0.1, "\(item.name)")
+        }
+        let same = results.count { $0.1.tokens == $0.0.golden.greedy }
+        #expect(same * 10 >= results.count * 9, "\(same) of \(results.count)")
+    }
+
+    private func sampleResults(
+        _ type: WeightType
+    ) throws -> [((name: String, golden: Golden, request: TestRequest), Generation)] {
         let model = try Fixtures.model(Fixtures.samples.appending(path: "model"), type)
         let samples = try Fixtures.decode(
             [String: [Sample]].self, at: Fixtures.samples.appending(path: "reference.json"))
@@ -100,9 +114,12 @@ struct GoldenVectorTests {
             adapters: Fixtures.samples.appending(path: "adapters"), model: model)
         let driver = GreedyDriver(
             executor: try GreedyDriver.executor(model, sequences: 128))
-        let results = try driver.run(cases.map(\.request))
-        for (item, result) in zip(cases, results) {
-            check(item.golden, result, tolerance: 1e-3, item.name)
-        }
+        return Array(zip(cases, try driver.run(cases.map(\.request))))
+    }
+
+    /// How far the likeliest first token's log probability is from the expected one.
+    private func firstDifference(_ golden: Golden, _ generation: Generation) -> Double {
+        let own = generation.logProbability(step: 0, token: golden.steps[0].ids[0])
+        return abs(own - golden.steps[0].logprobs[0])
     }
 }

@@ -26,7 +26,7 @@ struct MergedModelTests {
     }
 
     @Test(
-        arguments: [(WeightType.f32, Float(2e-4)), (.bf16, 0.4)],
+        arguments: [(WeightType.f32, Float(2e-4)), (.bf16, 0.4), (.int8, 0.4)],
         ["all-r8", "qv-rslora-r4", "patterned", "wide-r32", "layers-some"])
     func mergedAgreesWithUnmerged(_ precision: (WeightType, Float), name: String) throws {
         let model = try Fixtures.model(folder.appending(path: "base"), precision.0)
@@ -65,7 +65,7 @@ struct MergedModelTests {
         #expect(digest(model) == before)
     }
 
-    @Test(arguments: [(WeightType.f32, Float(2e-4)), (.bf16, 0.05)])
+    @Test(arguments: [(WeightType.f32, Float(2e-4)), (.bf16, 0.05), (.int8, 0.05)])
     func othersAreCorrectedInAMergedBatch(_ precision: (WeightType, Float)) throws {
         let model = try AwkwardModel.packed(precision.0)
         let mine = try AwkwardModel.adapter(rank: 8, for: model)

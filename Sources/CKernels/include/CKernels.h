@@ -29,7 +29,20 @@
 #define KERNEL_SEGMENT_TOKENS 256
 #define KERNEL_STATE_FLOATS(value_stride) (32 + (value_stride))
 
-typedef enum { KERNEL_F32 = 0, KERNEL_BF16 = 1, KERNEL_F16 = 2 } KernelType;
+// Inputs that share a scale when activations are 16-bit integers.
+#define KERNEL_GROUP_INPUTS 256
+
+typedef enum { KERNEL_F32 = 0, KERNEL_BF16 = 1, KERNEL_F16 = 2, KERNEL_INT8 = 3 } KernelType;
+
+// Rows of activations as integers: value = integer * scale of its group of KERNEL_GROUP_INPUTS.
+typedef struct {
+    // [rows, stride]; an odd depth is followed by a zero.
+    int16_t *values;
+    size_t stride;
+    // [rows, scales_stride]
+    float *scales;
+    size_t scales_stride;
+} KernelIntegers;
 
 // The second half of an adapter, y[rows, …] += h[rows, depth] * B', for some rows of a product.
 // B is packed like W.
@@ -55,7 +68,8 @@ typedef struct {
 //
 // W is packed in panels of 32 output columns. A panel holds, for every pair of inputs (k, k + 1):
 // f32: 32 weights of k, then 32 of k + 1; bf16: 32 words with k in the low half and k + 1 in the
-// high half. `depth` is even; the last weights are zero if the real depth is odd.
+// high half; int8: 32 times the weights of k and k + 1, and behind all pairs 32 scales in f32.
+// `depth` is even; the last weights are zero if the real depth is odd.
 typedef struct {
     const void *weights;
     size_t panel_bytes;
@@ -63,9 +77,10 @@ typedef struct {
     size_t panels;
     KernelType type;
     size_t depth;
-    // The first row's inputs, and its outputs of `first_panel`.
+    // The first row's inputs, and its outputs of `first_panel`. For int8 the inputs are integers.
     const float *x;
     size_t x_stride;
+    KernelIntegers integers;
     float *y;
     size_t y_stride;
     size_t rows;
@@ -166,6 +181,8 @@ typedef struct {
 typedef struct {
     const char *name;
     void (*product)(const KernelProduct *);
+    // The integers and scales of x[rows, n]; the scale of a group with an infinity or a NaN is NaN.
+    void (*quantize)(const float *x, size_t x_stride, size_t n, size_t rows, KernelIntegers out);
     void (*shrink)(const KernelShrink *);
     // out[rows, n] = weight * x / sqrt(mean(x^2) + epsilon); n values, rows padded to 32.
     void (*norm)(const float *x, size_t x_stride, const float *weight, float epsilon, size_t n,
@@ -185,8 +202,9 @@ typedef struct {
     // Joins the states of consecutive segments, which lie `stride` floats apart from `state` on,
     // into the first one, and writes `out`.
     void (*attend_join)(const KernelAttention *, size_t segments, size_t stride);
-    // target[count] = value at the model's type of (source + delta), over packed words or floats.
-    void (*merge)(const void *source, const float *delta, KernelType type, size_t pairs,
+    // One panel: target = source + delta[2 * pairs, 32], rounded to the panel's type once. int8:
+    // each output gets a new scale.
+    void (*merge)(const void *source, float *delta, KernelType type, size_t pairs,
                   void *target);
     // Multiply-adds of independent chains, for measuring the peak. Returns the operations done.
     double (*spin)(size_t iterations, float *result);
@@ -195,7 +213,12 @@ typedef struct {
 } KernelTable;
 
 // Paths from the fastest to the one that runs anywhere.
-typedef enum { KERNEL_PATH_AVX512 = 0, KERNEL_PATH_AVX2 = 1, KERNEL_PATH_PORTABLE = 2 } KernelPath;
+typedef enum {
+    KERNEL_PATH_AVX512VNNI = 0,
+    KERNEL_PATH_AVX512 = 1,
+    KERNEL_PATH_AVX2 = 2,
+    KERNEL_PATH_PORTABLE = 3
+} KernelPath;
 
 // The path's functions, or NULL if this processor or build has not got it.
 const KernelTable *kernel_table(KernelPath path);

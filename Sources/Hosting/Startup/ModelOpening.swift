@@ -177,6 +177,7 @@ extension WeightType {
         switch type {
         case .f32: self = .f32
         case .bf16: self = .bf16
+        case .int8: self = .int8
         }
     }
 }

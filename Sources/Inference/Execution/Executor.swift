@@ -40,7 +40,7 @@ package final class Executor {
         shape = StepShape(model.configuration)
         cache = try KeyValueCache(
             model: model.configuration, pageCount: configuration.pageCount)
-        scratch = try StepScratch(shape: shape, configuration: configuration)
+        scratch = try StepScratch(shape: shape, type: model.type, configuration: configuration)
         splitStates = GrowingScratch(for: "attention over long contexts")
         shrunk = GrowingScratch(for: "the activations of adapters")
         validation = StepValidation(model: model, configuration: configuration)

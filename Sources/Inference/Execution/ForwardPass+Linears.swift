@@ -177,6 +177,7 @@ extension ForwardPass {
     private func compute(_ part: LinearPart, _ block: OutputBlock, x: RowBuffer) {
         var product = part.matrix.product(
             block.panels, x: RowBuffer(base: x.row(block.rows.lowerBound), stride: x.stride),
+            integers: scratch.integers?.rows(from: block.rows.lowerBound) ?? KernelIntegers(),
             rows: block.rows.count, y: RowBuffer(base: block.y, stride: block.stride))
         product.first_row = block.rows.lowerBound
         product.next = block.next

@@ -53,12 +53,18 @@ struct ForwardPass {
         times.linears += elapsed { projectQueriesKeysValues(layer: layer) }
         times.attention += elapsed { attend(layer: layer) }
         times.adapters += elapsed { shrink(layer: layer, .output, scratch.attended) }
-        times.linears += elapsed { projectBack(layer: layer, .o, scratch.attended) }
+        times.linears += elapsed {
+            quantize(scratch.attended, configuration.inputSize(of: .o))
+            projectBack(layer: layer, .o, scratch.attended)
+        }
         norm(tensors.postAttentionNorm)
         times.adapters += elapsed { shrink(layer: layer, .gateUp, scratch.normed) }
         times.linears += elapsed { activate(layer: layer) }
         times.adapters += elapsed { shrink(layer: layer, .down, scratch.activated) }
-        times.linears += elapsed { projectBack(layer: layer, .down, scratch.activated) }
+        times.linears += elapsed {
+            quantize(scratch.activated, configuration.inputSize(of: .down))
+            projectBack(layer: layer, .down, scratch.activated)
+        }
     }
 
     private func elapsed(_ body: () -> Void) -> Duration {
@@ -103,7 +109,8 @@ struct ForwardPass {
             return
         }
         kernel_convert(
-            embedding + token * size * model.type.byteCount, model.type.kernelType, size, row)
+            embedding + token * size * model.type.unpackedType.byteCount,
+            model.type.unpackedType.kernelType, size, row)
     }
 
     /// Normed rows of the residual stream.
@@ -113,7 +120,22 @@ struct ForwardPass {
             kernels.norm(
                 hidden.row(range.lowerBound), hidden.stride, weight, configuration.normEpsilon,
                 configuration.hiddenSize, range.count, normed.row(range.lowerBound), normed.stride)
+            quantize(normed, configuration.hiddenSize, range)
         }
+    }
+
+    /// With int8 weights, makes integers of some rows that a linear layer will read.
+    func quantize(_ x: RowBuffer, _ width: Int, _ range: Range<Int>) {
+        guard let integers = scratch.integers else { return }
+        kernels.quantize(
+            x.row(range.lowerBound), x.stride, width, range.count,
+            integers.rows(from: range.lowerBound))
+    }
+
+    /// The same for all rows.
+    private func quantize(_ x: RowBuffer, _ width: Int) {
+        guard scratch.integers != nil else { return }
+        forRows(rows) { quantize(x, width, $0) }
     }
 
     /// The last norm and the output head, for the last rows of the chunks that want logits.
@@ -126,13 +148,15 @@ struct ForwardPass {
                 hidden.row(source), hidden.stride, model.finalNorm, configuration.normEpsilon,
                 configuration.hiddenSize, 1, normed.row(row), normed.stride)
         }
+        quantize(normed, configuration.hiddenSize, 0..<last.count)
         let target = RowBuffer(base: logits.base, stride: logits.stride)
         let head = model.outputHead
         let block = panelsPerTask(head, rows: last.count)
         team.parallel(head.panels.dividedUp(by: block)) { index, _ in
             let panels = index * block..<min(head.panels, (index + 1) * block)
             var product = head.product(
-                panels, x: normed, rows: last.count,
+                panels, x: normed, integers: scratch.integers ?? KernelIntegers(),
+                rows: last.count,
                 y: RowBuffer(
                     base: target.base + panels.lowerBound * PackedMatrix.panelWidth,
                     stride: target.stride))

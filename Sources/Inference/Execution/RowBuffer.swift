@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CKernels
+
 /// Rows of floats in scratch memory; columns behind the used ones stay zero.
 struct RowBuffer {
     let base: UnsafeMutablePointer<Float>
@@ -29,12 +31,16 @@ struct StepScratch {
     let activated: RowBuffer
     /// Cosines and sines of each row's position.
     let angles: RowBuffer
+    /// The inputs of the linear layers to come as integers; nil unless their weights are int8.
+    let integers: KernelIntegers?
     /// One block of results for each member of the team.
     let members: [MemberScratch]
     let pages: UnsafeMutablePointer<Int32>
     private let memory: AlignedMemory
 
-    init(shape: StepShape, configuration: ExecutorConfiguration) throws(InferenceError) {
+    init(
+        shape: StepShape, type: WeightType, configuration: ExecutorConfiguration
+    ) throws(InferenceError) {
         var plan = MemoryPlan(for: "the scratch of a step")
         let rows = configuration.maximumTokens
         let widths = [
@@ -49,6 +55,8 @@ struct StepScratch {
         for _ in 0..<configuration.threads {
             members.append(try plan.reserve(shape.member.floats, 4))
         }
+        let widest = type == .int8 ? max(shape.hidden, shape.attended, shape.intermediate) : 0
+        let integers = try IntegerRows(rows: rows, width: widest, in: &plan)
         let pageTable = try plan.reserve(
             configuration.maximumSequences,
             ExecutorConfiguration.pages(for: configuration.contextLength), 4)
@@ -64,6 +72,7 @@ struct StepScratch {
         attended = buffer(3)
         activated = buffer(4)
         angles = buffer(5)
+        self.integers = type == .int8 ? integers.placed(at: memory.base) : nil
         self.members = members.map { offset in
             MemberScratch(
                 shape.member, at: (memory.base + offset).assumingMemoryBound(to: Float.self))

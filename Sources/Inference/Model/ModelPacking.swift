@@ -68,7 +68,8 @@ struct ModelPacking {
         if !configuration.tiedEmbeddings {
             offsets.append(
                 try memoryPlan.reserve(
-                    configuration.vocabularySize, configuration.hiddenSize, type.byteCount))
+                    configuration.vocabularySize, configuration.hiddenSize,
+                    type.unpackedType.byteCount))
         }
     }
 
@@ -121,8 +122,8 @@ struct ModelPacking {
         let view = weights.embedding
         view.withUnsafeBytes { bytes in
             kernel_copy(
-                bytes.baseAddress, view.type.kernelType, view.elementCount, type.kernelType,
-                target)
+                bytes.baseAddress, view.type.kernelType, view.elementCount,
+                type.unpackedType.kernelType, target)
         }
         return UnsafeRawPointer(target)
     }

@@ -20,7 +20,10 @@ struct PackedMatrix: @unchecked Sendable {
     /// `inputs` rounded up to whole pairs.
     var depth: Int { inputs.roundedUp(to: 2) }
 
-    var panelBytes: Int { depth * Self.panelWidth * type.byteCount }
+    /// Bytes of a panel: its weights, and with `int8` the scales of its outputs.
+    var panelBytes: Int {
+        depth * Self.panelWidth * type.byteCount + (type == .int8 ? Self.panelWidth * 4 : 0)
+    }
 
     var byteCount: Int { panels * panelBytes }
 
@@ -28,12 +31,16 @@ struct PackedMatrix: @unchecked Sendable {
     func panel(_ index: Int) -> UnsafeRawPointer { weights + index * panelBytes }
 
     /// The product of its panels `range` with the first `rows` rows of `x`; `y` begins where the
-    /// first row's results of the first panel go.
-    func product(_ range: Range<Int>, x: RowBuffer, rows: Int, y: RowBuffer) -> KernelProduct {
+    /// first row's results of the first panel go. With `int8`, `integers` are the same rows.
+    func product(
+        _ range: Range<Int>, x: RowBuffer, integers: KernelIntegers = KernelIntegers(), rows: Int,
+        y: RowBuffer
+    ) -> KernelProduct {
         KernelProduct(
             weights: weights, panel_bytes: panelBytes, first_panel: range.lowerBound,
             panels: range.count, type: type.kernelType, depth: depth, x: x.base,
-            x_stride: x.stride, y: y.base, y_stride: y.stride, rows: rows, first_row: 0,
+            x_stride: x.stride, integers: integers, y: y.base, y_stride: y.stride, rows: rows,
+            first_row: 0,
             accumulate: false, expansions: nil,
             expansion_count: 0, later: nil, later_count: 0, next: nil)
     }

@@ -19,7 +19,8 @@ package final class PackedModel: @unchecked Sendable {
     let linears: [PackedMatrix]
     let layers: [Layer]
     let outputHead: PackedMatrix
-    /// Rows of an untied embedding, `[vocabularySize, hiddenSize]` of `type`; nil when tied.
+    /// Rows of an untied embedding, `[vocabularySize, hiddenSize]` of `type.unpackedType`; nil when
+    /// tied.
     let embedding: UnsafeRawPointer?
     let finalNorm: UnsafePointer<Float>
     let ropeFrequencies: [Float]

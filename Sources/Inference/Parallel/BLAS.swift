@@ -15,7 +15,7 @@ package enum BLAS {
     package static let core: String = {
         let fitting: String? =
             switch InstructionSet.available[0] {
-            case .avx512: "SkylakeX"
+            case .avx512vnni, .avx512: "SkylakeX"
             case .avx2: "Haswell"
             case .portable: nil
             }

@@ -5,6 +5,8 @@ import Glibc
 
 /// The vector instructions that the kernels were compiled for, fastest first.
 package enum InstructionSet: String, Sendable, CaseIterable, Codable {
+    /// AVX-512 with the vector neural network instructions (VNNI), for int8 weights.
+    case avx512vnni
     case avx512
     case avx2
     /// What the target always has: SSE2 on x86-64. Other processors use it as well; nothing
@@ -32,6 +34,7 @@ package enum InstructionSet: String, Sendable, CaseIterable, Codable {
 
     var table: UnsafePointer<KernelTable>? {
         switch self {
+        case .avx512vnni: kernel_table(KERNEL_PATH_AVX512VNNI)
         case .avx512: kernel_table(KERNEL_PATH_AVX512)
         case .avx2: kernel_table(KERNEL_PATH_AVX2)
         case .portable: kernel_table(KERNEL_PATH_PORTABLE)

@@ -60,7 +60,7 @@ package struct Manifest: Sendable, Equatable {
 
     /// How the base weights are kept in memory.
     package enum ElementType: String, Sendable, ParameterChoice {
-        case f32, bf16
+        case f32, bf16, int8
     }
 
     package struct SyntheticModel: Sendable, Equatable {

@@ -17,7 +17,7 @@ struct CommandLineTests {
         metadata: {}
         spec:
           server: {listen: "::1:8080"}
-          model: {path: ../model, dtype: int8}
+          model: {path: ../model, dtype: int4}
           replcias: {count: 2}
           limits: {queue: 0, idleTimeout: 60}
           plugins:
