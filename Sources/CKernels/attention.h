@@ -28,49 +28,65 @@ typedef struct {
 // chain would wait for each addition.
 INLINE void score(const KernelAttention *a, const Page *page, const float *queries, vf *scores,
                   const int QUERIES) {
+    enum { LANES = KERNEL_REGISTER_LANES, VECTORS = KERNEL_PAGE_TOKENS / LANES };
     const float *keys = page->keys, *next = page->next_keys;
     const size_t size = a->head_size;
-    vf even[KERNEL_ATTENTION_QUERIES], odd[KERNEL_ATTENTION_QUERIES];
-    UNROLL for (int q = 0; q < QUERIES; q++) even[q] = odd[q] = splat(0);
+    rf sums[KERNEL_ATTENTION_QUERIES][2][VECTORS];
+    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        sums[q][0][v] = sums[q][1][v] = register_splat(0);
+    }
     for (size_t d = 0; d < size; d += 2) {
         __builtin_prefetch(next, 0, 3);
         __builtin_prefetch(next + KERNEL_PAGE_TOKENS, 0, 3);
-        vf first = load(keys), second = load(keys + KERNEL_PAGE_TOKENS);
-        UNROLL for (int q = 0; q < QUERIES; q++) {
-            even[q] = madd(splat(queries[q * size + d]), first, even[q]);
-            odd[q] = madd(splat(queries[q * size + d + 1]), second, odd[q]);
-            KERNEL_KEEP_PAIR(even[q], odd[q]);
+        UNROLL for (int odd = 0; odd < 2; odd++) {
+            rf key[VECTORS];
+            UNROLL for (int v = 0; v < VECTORS; v++) key[v] = register_load(keys + LANES * v);
+            UNROLL for (int q = 0; q < QUERIES; q++) {
+                rf query = register_splat(queries[q * size + d + odd]);
+                UNROLL for (int v = 0; v < VECTORS; v++) {
+                    sums[q][odd][v] = register_madd(query, key[v], sums[q][odd][v]);
+                    KERNEL_KEEP(sums[q][odd][v]);
+                }
+            }
+            keys += KERNEL_PAGE_TOKENS;
         }
-        keys += 2 * KERNEL_PAGE_TOKENS;
         next += 2 * KERNEL_PAGE_TOKENS;
     }
-    UNROLL for (int q = 0; q < QUERIES; q++) scores[q] = even[q] + odd[q];
+    UNROLL for (int q = 0; q < QUERIES; q++) {
+        float whole[KERNEL_PAGE_TOKENS];
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+            register_store(whole + LANES * v, sums[q][0][v] + sums[q][1][v]);
+        }
+        scores[q] = load(whole);
+    }
 }
 
-// CHUNKS * 16 elements from `d` on of the weighted values of QUERIES queries.
+// VECTORS registers of the weighted values of QUERIES queries, from element `d` on.
 INLINE void gather(const KernelAttention *a, const Page *page, float *state, size_t d,
                    float (*weights)[KERNEL_PAGE_TOKENS], const float *decays, const int QUERIES,
-                   const int CHUNKS) {
+                   const int VECTORS) {
+    enum { LANES = KERNEL_REGISTER_LANES };
     const size_t stride = a->cache.value_stride;
     const float *values = page->values + d, *next = page->next_values + d;
-    vf sums[KERNEL_ATTENTION_QUERIES][KERNEL_ATTENTION_CHUNKS];
-    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHUNKS; c++) {
-        sums[q][c] = load(state + q * a->state_stride + STATE_VALUES + d + 16 * c) *
-                     splat(decays[q]);
+    rf sums[KERNEL_ATTENTION_QUERIES][KERNEL_ATTENTION_VECTORS];
+    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        const float *own = state + q * a->state_stride + STATE_VALUES + d + LANES * v;
+        sums[q][v] = register_load(own) * register_splat(decays[q]);
     }
     for (size_t t = 0; t < page->valid; t++, values += stride, next += stride) {
-        __builtin_prefetch(next, 0, 3);
-        vf value[KERNEL_ATTENTION_CHUNKS];
-        UNROLL for (int c = 0; c < CHUNKS; c++) value[c] = load(values + 16 * c);
-        UNROLL for (int q = 0; q < QUERIES; q++) {
-            vf weight = splat(weights[q][t]);
-            UNROLL for (int c = 0; c < CHUNKS; c++) {
-                sums[q][c] = madd(weight, value[c], sums[q][c]);
+        UNROLL for (int i = 0; i < VECTORS * LANES; i += 16) __builtin_prefetch(next + i, 0, 3);
+        rf weight[KERNEL_ATTENTION_QUERIES];
+        UNROLL for (int q = 0; q < QUERIES; q++) weight[q] = register_splat(weights[q][t]);
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+            rf value = register_load(values + LANES * v);
+            UNROLL for (int q = 0; q < QUERIES; q++) {
+                sums[q][v] = register_madd(weight[q], value, sums[q][v]);
+                KERNEL_KEEP(sums[q][v]);
             }
         }
     }
-    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHUNKS; c++) {
-        store(state + q * a->state_stride + STATE_VALUES + d + 16 * c, sums[q][c]);
+    UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
+        register_store(state + q * a->state_stride + STATE_VALUES + d + LANES * v, sums[q][v]);
     }
 }
 
@@ -98,13 +114,13 @@ INLINE void attend_page(const KernelAttention *a, const Page *page, const float 
         store(own + STATE_SUMS, madd(load(own + STATE_SUMS), splat(decays[q]), weight));
         store(weights[q], weight);
     }
+    enum { CHUNK = KERNEL_ATTENTION_VECTORS * KERNEL_REGISTER_LANES };
     size_t d = 0;
-    const size_t chunk = 16 * KERNEL_ATTENTION_CHUNKS;
-    for (; d + chunk <= a->cache.value_stride; d += chunk) {
-        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_ATTENTION_CHUNKS);
+    for (; d + CHUNK <= a->cache.value_stride; d += CHUNK) {
+        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_ATTENTION_VECTORS);
     }
     for (; d < a->cache.value_stride; d += 16) {
-        gather(a, page, state, d, weights, decays, QUERIES, 1);
+        gather(a, page, state, d, weights, decays, QUERIES, 16 / KERNEL_REGISTER_LANES);
     }
 }
 

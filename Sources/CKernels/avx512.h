@@ -14,7 +14,6 @@
 #define KERNEL_STREAMED_ROWS 48
 #define KERNEL_SHRINK_ROWS 4
 #define KERNEL_ATTENTION_QUERIES 8
-#define KERNEL_ATTENTION_CHUNKS 2
+#define KERNEL_ATTENTION_VECTORS 2
 #define KERNEL_SPIN_CHAINS 24
-#define KERNEL_KEEP(a, b) __asm__ volatile("" : "+v"(a), "+v"(b) : : "memory")
-#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : "+v"(a), "+v"(b) : : "memory")
+#define KERNEL_KEEP(sum) __asm__ volatile("" : "+v"(sum) : : "memory")

@@ -21,10 +21,9 @@
 #define KERNEL_STREAMED_ROWS 48
 #define KERNEL_SHRINK_ROWS 1
 #define KERNEL_ATTENTION_QUERIES 3
-#define KERNEL_ATTENTION_CHUNKS 1
+#define KERNEL_ATTENTION_VECTORS 4
 #define KERNEL_SPIN_CHAINS 12
-#define KERNEL_KEEP(a, b) __asm__ volatile("" : "+x"(a), "+x"(b) : : "memory")
-#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
+#define KERNEL_KEEP(sum) __asm__ volatile("" : "+x"(sum) : : "memory")
 #define KERNEL_ADD_PAIR_PRODUCTS(sums, a, b) \
     _mm256_add_epi32((__m256i)(sums), _mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #include "body.h"

@@ -17,10 +17,9 @@
 #define KERNEL_STREAMED_ROWS 48
 #define KERNEL_SHRINK_ROWS 1
 #define KERNEL_ATTENTION_QUERIES 3
-#define KERNEL_ATTENTION_CHUNKS 1
+#define KERNEL_ATTENTION_VECTORS 4
 #define KERNEL_SPIN_CHAINS 12
-#define KERNEL_KEEP(a, b) __asm__ volatile("" : : : "memory")
-#define KERNEL_KEEP_PAIR(a, b) __asm__ volatile("" : : : "memory")
+#define KERNEL_KEEP(sum) __asm__ volatile("" : : : "memory")
 #include "body.h"
 
 const KernelTable *kernel_table_portable(void) { return &table; }

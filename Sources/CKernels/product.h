@@ -136,6 +136,7 @@ static void expand_panel(const KernelProduct *g, size_t panel, float *y) {
 // Few rows: the weights come from memory, panel by panel.
 static void product_streaming(const KernelProduct *g) {
     Fetch fetch = {.later = g->later, .later_end = g->later + g->later_count};
+    fetch.step = 64 / passes_of(g->rows);
     for (size_t panel = g->first_panel; panel < g->first_panel + g->panels; panel++) {
         fetch.next = g->expansions;
         fetch.end = g->expansions + g->expansion_count;

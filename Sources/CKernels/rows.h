@@ -174,11 +174,10 @@ static double spin(size_t iterations, float *result) {
     UNROLL for (int i = 0; i < CHAINS; i++) sums[i] = register_splat((float)i);
     rf a = register_splat(0.999f), b = register_splat(0.001f);
     for (size_t n = 0; n < iterations; n++) {
-        UNROLL for (int i = 0; i < CHAINS; i += 2) {
+        UNROLL for (int i = 0; i < CHAINS; i++) {
             sums[i] = register_madd(sums[i], a, b);
-            sums[i + 1] = register_madd(sums[i + 1], a, b);
             // Keeps the compiler from folding the loop, or chains that hold the same.
-            KERNEL_KEEP(sums[i], sums[i + 1]);
+            KERNEL_KEEP(sums[i]);
         }
     }
     rf total = sums[0];

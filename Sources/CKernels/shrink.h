@@ -12,38 +12,41 @@ INLINE void shrink_tile(const KernelShrink *s, size_t rank, size_t row, const in
     const size_t a_bytes = s->depth * (type == KERNEL_BF16 ? 2 : 4);
     const char *a = (const char *)s->a + rank * a_bytes;
     const float *x = s->x + row * s->x_stride;
-    vf sums[SHRINK_RANKS][KERNEL_SHRINK_ROWS];
+    enum { LANES = KERNEL_REGISTER_LANES, VECTORS = 16 / LANES };
+    rf sums[SHRINK_RANKS][KERNEL_SHRINK_ROWS][VECTORS];
     UNROLL for (int i = 0; i < RANKS; i++) UNROLL for (int r = 0; r < ROWS; r++) {
-        sums[i][r] = splat(0);
+        UNROLL for (int v = 0; v < VECTORS; v++) sums[i][r][v] = register_splat(0);
     }
     for (size_t k = 0; k < s->depth; k += 32) {
-        vf first[SHRINK_RANKS], second[SHRINK_RANKS];
+        // The next ranks' inputs lie right behind these.
         UNROLL for (int i = 0; i < RANKS; i++) {
-            const char *block = a + i * a_bytes;
-            // The next ranks' inputs lie right behind these.
-            __builtin_prefetch(block + RANKS * a_bytes, 0, 3);
-            if (type == KERNEL_BF16) {
-                vu words = load_words(block);
-                first[i] = low_half(words);
-                second[i] = high_half(words);
-            } else {
-                first[i] = load((const float *)block);
-                second[i] = load((const float *)block + 16);
+            __builtin_prefetch(a + (RANKS + i) * a_bytes, 0, 3);
+        }
+        UNROLL for (int half = 0; half < 2; half++) UNROLL for (int v = 0; v < VECTORS; v++) {
+            rf values[KERNEL_SHRINK_ROWS];
+            UNROLL for (int r = 0; r < ROWS; r++) {
+                values[r] = register_load(x + r * s->x_stride + k + 16 * half + LANES * v);
             }
-        }
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            vf value = load(x + r * s->x_stride + k);
-            UNROLL for (int i = 0; i < RANKS; i++) sums[i][r] = madd(first[i], value, sums[i][r]);
-        }
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            vf value = load(x + r * s->x_stride + k + 16);
-            UNROLL for (int i = 0; i < RANKS; i++) sums[i][r] = madd(second[i], value, sums[i][r]);
+            UNROLL for (int i = 0; i < RANKS; i++) {
+                const char *block = a + i * a_bytes;
+                rf weight = type == KERNEL_BF16
+                                ? register_halves(block + 4 * LANES * v, half)
+                                : register_load((const float *)block + 16 * half + LANES * v);
+                UNROLL for (int r = 0; r < ROWS; r++) {
+                    sums[i][r][v] = register_madd(weight, values[r], sums[i][r][v]);
+                    KERNEL_KEEP(sums[i][r][v]);
+                }
+            }
         }
         a += 32 * (type == KERNEL_BF16 ? 2 : 4);
     }
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int i = 0; i < RANKS; i++) {
+        float lanes[16];
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+            register_store(lanes + LANES * v, sums[i][r][v]);
+        }
         s->h[(row + r) * s->h_stride + rank + i] =
-            sum_lanes(sums[i][r]) * (s->scales[rank + i] * s->factor);
+            sum_lanes(load(lanes)) * (s->scales[rank + i] * s->factor);
     }
 }
 

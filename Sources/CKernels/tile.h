@@ -3,12 +3,12 @@
 // What the innermost loops of a product share: some rows by some columns, with all sums in
 // registers, and what is fetched meanwhile. Included by body.h.
 
-// Pairs of inputs during which one place of FETCH_BYTES is fetched, a cache line for each.
+// Pairs of inputs during which one place is fetched: up to a cache line for each pair.
 #define FETCH_PAIRS 16
-#define FETCH_BYTES (FETCH_PAIRS * 64)
 
 // What is fetched while a product computes: what the expansions of its panel will read, then what
-// is read later. The factors of many adapters come from memory and are used once.
+// is read later. The factors of many adapters come from memory and are used once. It is spread over
+// all passes: more requests at a time than a core can have open would hold up the sums.
 typedef struct {
     const KernelExpansion *next;
     const KernelExpansion *end;
@@ -17,6 +17,8 @@ typedef struct {
     const KernelRange *later;
     const KernelRange *later_end;
     size_t later_offset;
+    // Bytes for each pair of inputs.
+    size_t step;
 } Fetch;
 
 typedef struct {
@@ -40,20 +42,21 @@ typedef struct {
     Fetch *fetch;
 } Tile;
 
-// The next FETCH_BYTES to fetch, or NULL.
+// Where the next FETCH_PAIRS steps begin, or NULL.
 INLINE const char *next_fetch(Fetch *fetch) {
     const char *place = NULL;
+    const size_t bytes = FETCH_PAIRS * fetch->step;
     if (fetch->next != fetch->end) {
         const KernelExpansion *e = fetch->next;
         place = (const char *)e->weights + fetch->panel * e->panel_bytes + fetch->offset;
-        fetch->offset += FETCH_BYTES;
+        fetch->offset += bytes;
         if (fetch->offset >= e->panel_bytes) {
             fetch->offset = 0;
             fetch->next++;
         }
     } else if (fetch->later != fetch->later_end) {
         place = (const char *)fetch->later->start + fetch->later_offset;
-        fetch->later_offset += FETCH_BYTES;
+        fetch->later_offset += bytes;
         if (fetch->later_offset >= fetch->later->bytes) {
             fetch->later_offset = 0;
             fetch->later++;

@@ -26,8 +26,8 @@ INLINE void tile_pair(rf (*sums)[KERNEL_PANEL_WIDTH / KERNEL_REGISTER_LANES], co
                 rf value = register_splat(x[r / 3][r % 3 * stride + odd]);
                 UNROLL for (int i = 0; i < KERNEL_WEIGHT_VECTORS; i++) {
                     sums[r][v + i] = register_madd(weights[i], value, sums[r][v + i]);
+                    KERNEL_KEEP(sums[r][v + i]);
                 }
-                KERNEL_KEEP(sums[r][v], sums[r][v + KERNEL_WEIGHT_VECTORS - 1]);
             }
         }
     }
@@ -53,7 +53,7 @@ INLINE void tile(const Tile *t, const int ROWS, const KernelType type, const boo
         size_t count = left < FETCH_PAIRS ? left : FETCH_PAIRS;
         left -= count;
         const char *other = streams ? next_fetch(t->fetch) : NULL;
-        const size_t other_step = other != NULL ? 64 : 0;
+        const size_t other_step = other != NULL ? t->fetch->step : 0;
         if (other == NULL) other = w;
         do {
             if (streams) {

@@ -49,8 +49,8 @@ INLINE void integer_pair(ri (*sums)[KERNEL_PANEL_WIDTH / KERNEL_REGISTER_LANES],
             rs value = splat_pair(x[r / 3] + r % 3 * stride);
             UNROLL for (int i = 0; i < KERNEL_WEIGHT_VECTORS; i++) {
                 sums[r][v + i] = add_pair_products(sums[r][v + i], weights[i], value);
+                KERNEL_KEEP(sums[r][v + i]);
             }
-            KERNEL_KEEP(sums[r][v], sums[r][v + KERNEL_WEIGHT_VECTORS - 1]);
         }
     }
 }
@@ -90,7 +90,7 @@ INLINE void tile_int8(const Tile *t, const int ROWS) {
             size_t count = pairs < FETCH_PAIRS ? pairs : FETCH_PAIRS;
             pairs -= count;
             const char *other = next_fetch(t->fetch);
-            const size_t other_step = other != NULL ? 64 : 0;
+            const size_t other_step = other != NULL ? t->fetch->step : 0;
             if (other == NULL) other = w;
             do {
                 fetch_ahead(ahead, 1, other);
