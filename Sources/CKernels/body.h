@@ -31,6 +31,7 @@
 #include "product.h"
 #include "quantize.h"
 #include "rows.h"
+#include "sampling.h"
 #include "shrink.h"
 
 static const KernelTable table = {
@@ -49,4 +50,6 @@ static const KernelTable table = {
     .merge = merge,
     .spin = spin,
     .read_all = read_all,
+    .peak = peak,
+    .weights = weights,
 };

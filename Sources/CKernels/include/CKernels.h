@@ -179,6 +179,13 @@ typedef struct {
 } KernelRope;
 
 typedef struct {
+    float value;
+    size_t index;
+    // Whether no value was a NaN; value and index mean nothing otherwise.
+    bool is_number;
+} KernelPeak;
+
+typedef struct {
     const char *name;
     void (*product)(const KernelProduct *);
     // The integers and scales of x[rows, n]; the scale of a group with an infinity or a NaN is NaN.
@@ -210,6 +217,12 @@ typedef struct {
     double (*spin)(size_t iterations, float *result);
     // Reads `bytes` (a multiple of 256) once, in order; the result depends on all of them.
     uint32_t (*read_all)(const void *memory, size_t bytes);
+    // The largest of x[n] and the lowest index that holds it; -infinity and n where there is none.
+    // `peak` and `weights` give the same bits on every path.
+    KernelPeak (*peak)(const float *x, size_t n);
+    // out[n] = exp((x[n] - peak) * scale), to about two units in the last place, 0 below -87;
+    // returns their sum. No x is above `peak`.
+    double (*weights)(const float *x, size_t n, float peak, float scale, float *out);
 } KernelTable;
 
 // Paths from the fastest to the one that runs anywhere.

@@ -8,8 +8,14 @@ internal import Scheduling
 /// One step, as a replica's compute thread gets it.
 nonisolated struct StepJob: Sendable {
     var number: Int
-    var chunks: [SequenceChunk]
-    var weights: Weights
+    /// Whether it was planned while the step before it was under way: it is withdrawn if that fails.
+    var isAhead: Bool
+    /// Whether there was work between the step before it and this one.
+    var followsAtOnce = false
+    var rows: [StepRow] = []
+    var weights = Weights.base
+    /// Why it cannot run, where that is so.
+    var fault: InferenceError?
 
     enum Weights: Sendable {
         case base
@@ -17,15 +23,40 @@ nonisolated struct StepJob: Sendable {
         /// The merged copy is to be built first.
         case merging(AdapterID, PackedAdapter)
     }
+
+    init(number: Int, isAhead: Bool) {
+        self.number = number
+        self.isAhead = isAhead
+    }
+}
+
+/// One request's share of a step.
+nonisolated struct StepRow: Sendable {
+    var chunk: SequenceChunk
+    var sampler: SequenceSampler
+    /// Whether one more token follows those of the chunk: the one that the sampler drew last.
+    var endsWithDrawn = false
+}
+
+/// What a step computed, with the tokens drawn from it.
+nonisolated struct DrawnStep: Sendable {
+    var times: StepTimes
+    /// For each row of the job what was drawn; nil where nothing was wanted.
+    var drawn: [Result<DrawnToken, SamplingError>?]
+    /// Rows that were left out, as their texts had ended.
+    var dropped: [Int]
 }
 
 /// What a compute thread answers.
 nonisolated struct StepResult: Sendable {
     var number: Int
-    var output: Result<StepOutput, InferenceError>
+    var output: Result<DrawnStep, InferenceError>
     /// The merged copy that was built for the step, and how long that took.
     var merged: (adapter: AdapterID, model: MergedModel)?
     var mergeTime: Duration = .zero
+    /// From the end of the forward pass before to the beginning of this one, without a merge; zero
+    /// where there was nothing to do in between.
+    var overhead: Duration = .zero
 }
 
 /// The compute thread of one replica, seen from the loop.
@@ -33,16 +64,17 @@ final class ReplicaCompute {
     private let thread: JobThread<StepJob>
     /// The merged copy that the replica keeps: one, the last that was asked for.
     var merged: (adapter: AdapterID, model: MergedModel)?
-    /// The step that the thread has.
-    var plan: StepPlan?
-    var isBusy = false
-    /// When the last step's answer came; whether nothing could follow it at once; and what else
-    /// the loop did until the step under way was handed over.
-    var answered = Instant(nanoseconds: 0)
+    /// The step that the thread has, and the one that was planned ahead of its end.
+    var plans: [StepPlan] = []
+    /// The number of the last step that was to build a merged copy.
+    var mergingStep: Int?
+    /// Whether nothing could follow the last step at once.
     var wasIdle = true
     var overhead = Duration.zero
     var mode = ReplicaMode.unmerged
     var reportedPreemptions = 0
+
+    var isBusy: Bool { !plans.isEmpty }
 
     init(
         index: Int, model: ServedModel, _ configuration: ExecutorConfiguration,
@@ -51,47 +83,23 @@ final class ReplicaCompute {
         let packed = model.packed
         thread = JobThread(name: "replica-\(index)") { next in
             // The executor is made on the thread that uses it, so that its memory is near it.
-            let executor = Result { () throws(InferenceError) in
-                try Executor(model: packed, configuration: configuration)
-            }
+            var worker = StepWorker(
+                executor: Result { () throws(InferenceError) in
+                    try Executor(model: packed, configuration: configuration)
+                }, base: packed)
             while let job = next() {
-                let result = Self.run(job, on: executor, base: packed)
+                let result = worker.run(job) {
+                    inbox.post(.nearlyStepped(replica: index, number: job.number))
+                }
                 inbox.post(.stepped(replica: index, result))
             }
         }
     }
 
-    func start(_ job: StepJob) {
-        isBusy = true
+    func start(_ plan: StepPlan, _ job: StepJob) {
+        plans.append(plan)
         thread.post(job)
     }
 
     func close() { thread.close() }
-
-    /// On the compute thread.
-    private nonisolated static func run(
-        _ job: StepJob, on executor: Result<Executor, InferenceError>, base: PackedModel
-    ) -> StepResult {
-        var result = StepResult(
-            number: job.number,
-            output: .failure(InferenceError(.invalidStep, "the step was not run")))
-        result.output = Result { () throws(InferenceError) in
-            let executor = try executor.get()
-            let weights: StepWeights
-            switch job.weights {
-            case .base: weights = .base
-            case .merged(let model): weights = .merged(model)
-            case .merging(let id, let adapter):
-                let start = EventLoop.now
-                let model = try MergedModel(
-                    base: base, adapter: adapter, team: executor.team,
-                    instructionSet: executor.instructionSet)
-                result.merged = (id, model)
-                result.mergeTime = .nanoseconds(Int64(clamping: EventLoop.now &- start))
-                weights = .merged(model)
-            }
-            return try executor.run(ExecutorStep(weights: weights, chunks: job.chunks))
-        }
-        return result
-    }
 }

@@ -31,8 +31,10 @@ extension Engine {
         generation.lastToken = now
     }
 
+    /// `tokens` has the sequence of each token that was shown.
     func observeStep(
-        _ plan: StepPlan, on replica: Int, _ output: StepOutput, _ result: StepResult
+        _ plan: StepPlan, on replica: Int, _ output: DrawnStep, tokens shown: [LiveSequence],
+        _ result: StepResult
     ) {
         let compute = replicas[replica]
         var tokens: [AdapterID: CompletedStep.AdapterTokens] = [:]
@@ -43,8 +45,8 @@ extension Engine {
                 entry.adapter,
                 default: .init(adapter: adapterLabel(entry.adapter), prompt: 0, generated: 0)
             ].prompt += isDecode ? 0 : entry.tokens
-            if entry.samples { tokens[entry.adapter]?.generated += 1 }
         }
+        for sequence in shown { tokens[sequence.generation.job.adapter]?.generated += 1 }
         let counters = fleet[ReplicaID(rawValue: replica)].counters
         let preemptions = counters.preemptions - compute.reportedPreemptions
         compute.reportedPreemptions = counters.preemptions

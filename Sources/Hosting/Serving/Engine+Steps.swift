@@ -7,31 +7,59 @@ internal import PolicyKit
 internal import Scheduling
 
 extension Engine {
+    /// Plans the step after the one that is nearly done, so that it lies ready when that is.
+    func planAhead(of number: Int, on replica: Int) {
+        let compute = replicas[replica]
+        // A merged copy that is being built is known only when its step has ended.
+        guard compute.plans.count == 1, compute.plans[0].number == number,
+            compute.mergingStep != number
+        else { return }
+        let id = ReplicaID(rawValue: replica)
+        if let plan = fleet.planAhead(on: id, at: Self.now) { start(plan, on: replica) }
+        performActions(on: id)
+    }
+
     /// Hands a planned step to the replica's compute thread.
     func start(_ plan: StepPlan, on replica: Int) {
-        let merged = plan.mode.mergedAdapter
-        var chunks: [SequenceChunk] = []
-        chunks.reserveCapacity(plan.entries.count)
+        let compute = replicas[replica]
+        var job = StepJob(number: plan.number, isAhead: plan.isAhead)
+        job.followsAtOnce = !compute.wasIdle
+        compute.wasIdle = false
+        do throws(InferenceError) {
+            job.rows = try rows(of: plan)
+            job.weights = try weights(for: plan.mode.mergedAdapter, on: replica)
+        } catch {
+            job.fault = error
+        }
+        if case .merging = job.weights { compute.mergingStep = plan.number }
+        compute.start(plan, job)
+    }
+
+    private func rows(of plan: StepPlan) throws(InferenceError) -> [StepRow] {
+        var rows: [StepRow] = []
+        rows.reserveCapacity(plan.entries.count)
         for entry in plan.entries {
-            guard let sequence = sequences[entry.id] else {
-                return abandon(plan, on: replica, "request \(entry.id.rawValue) is not known")
+            let end = entry.position + entry.tokens
+            // The last token of a row may be one that the step under way has yet to draw.
+            guard let sequence = sequences[entry.id],
+                end <= sequence.tokens.count + (plan.isAhead ? 1 : 0)
+            else {
+                throw InferenceError(
+                    .invalidStep, "request \(entry.id.rawValue) has no such tokens")
             }
             if sequence.firstStep == nil { sequence.firstStep = plan.start }
-            chunks.append(
-                SequenceChunk(
-                    tokens: Array(sequence.tokens[entry.position..<entry.position + entry.tokens]),
+            let known = min(end, sequence.tokens.count)
+            var row = StepRow(
+                chunk: SequenceChunk(
+                    tokens: Array(sequence.tokens[entry.position..<known]),
                     position: entry.position, pages: entry.pages,
-                    adapters: adapterUses(of: entry.adapter, mergedOn: merged),
-                    wantsLogits: entry.samples))
+                    adapters: adapterUses(
+                        of: entry.adapter, mergedOn: plan.mode.mergedAdapter),
+                    wantsLogits: entry.samples), sampler: sequence.sampler)
+            row.endsWithDrawn = end > known
+            rows.append(row)
         }
-        guard let weights = weights(for: merged, on: replica) else {
-            return abandon(plan, on: replica, "the adapter to merge is not resident")
-        }
-        let compute = replicas[replica]
-        compute.plan = plan
-        compute.overhead = compute.wasIdle ? .zero : compute.answered.duration(to: Self.now)
-        compute.wasIdle = false
-        compute.start(StepJob(number: plan.number, chunks: chunks, weights: weights))
+        return rows
     }
 
     /// What is added to the weights for rows of `adapter`: nothing where they are merged on it,
@@ -50,35 +78,34 @@ extension Engine {
         return uses
     }
 
-    private func weights(for merged: AdapterID?, on replica: Int) -> StepJob.Weights? {
+    private func weights(
+        for merged: AdapterID?, on replica: Int
+    ) throws(InferenceError) -> StepJob.Weights {
         guard let merged else { return .base }
         if let copy = replicas[replica].merged, copy.adapter == merged {
             return .merged(copy.model)
         }
         // One merged copy a replica: the old one goes before the new one is built.
         replicas[replica].merged = nil
-        return residents[merged].map { .merging(merged, $0.packed) }
-    }
-
-    private func abandon(_ plan: StepPlan, on replica: Int, _ reason: String) {
-        log.error("step \(plan.number) of replica \(replica) cannot run: \(reason)")
-        let ended = fleet.failStep(
-            plan.number, on: ReplicaID(rawValue: replica), at: Self.now)
-        fail(ended, APIError(.internalError, "The step could not run: \(reason)."))
+        guard let resident = residents[merged] else {
+            throw InferenceError(.invalidStep, "the adapter to merge is not resident")
+        }
+        return .merging(merged, resident.packed)
     }
 
     /// A compute thread has answered.
     func stepEnded(on replica: Int, _ result: StepResult) {
         let compute = replicas[replica]
-        compute.isBusy = false
-        compute.answered = Self.now
+        guard let plan = compute.plans.first, plan.number == result.number else { return }
+        compute.plans.removeFirst()
         if let merged = result.merged { compute.merged = merged }
-        guard let plan = compute.plan, plan.number == result.number else { return }
-        compute.plan = nil
+        compute.overhead = result.overhead
         switch result.output {
         case .success(let output): settle(plan, on: replica, output, result)
         case .failure(let error):
-            log.error("step \(plan.number) of replica \(replica) failed: \(error)")
+            if !error.isWithdrawal {
+                log.error("step \(plan.number) of replica \(replica) failed: \(error)")
+            }
             let ended = fleet.failStep(
                 plan.number, on: ReplicaID(rawValue: replica), at: Self.now)
             fail(ended, APIError(.internalError, "The forward pass failed: \(error)."))
@@ -86,31 +113,35 @@ extension Engine {
     }
 
     private func settle(
-        _ plan: StepPlan, on replica: Int, _ output: StepOutput, _ result: StepResult
+        _ plan: StepPlan, on replica: Int, _ output: DrawnStep, _ result: StepResult
     ) {
         let now = Self.now
         var deltas: [(sequence: LiveSequence, delta: ChoiceDelta)] = []
         var finished: [RequestID] = []
-        for (index, entry) in plan.entries.enumerated() where entry.samples {
-            guard let sequence = sequences[entry.id] else { continue }
-            guard let row = output.rows[index] else { continue }
-            let delta = output.logits.withRow(row) {
-                sequence.sample(from: $0, scratch: &scratch)
+        for (index, entry) in plan.entries.enumerated() {
+            // What is drawn for a sequence that has ended meanwhile is not shown.
+            guard let drawn = output.drawn[index], let sequence = sequences[entry.id] else {
+                continue
             }
+            let delta = sequence.take(drawn)
             observeToken(of: sequence, on: replica, at: now)
             if delta.finish != nil { finished.append(entry.id) }
             deltas.append((sequence, delta))
         }
-        observeStep(plan, on: replica, output, result)
-        let ended = fleet.complete(
-            StepOutcome(
-                number: plan.number, stepTime: output.times.total, mergeTime: result.mergeTime,
-                finished: finished),
-            on: ReplicaID(rawValue: replica), at: now)
+        observeStep(plan, on: replica, output, tokens: deltas.map(\.sequence), result)
+        var outcome = StepOutcome(
+            number: plan.number, stepTime: output.times.total, mergeTime: result.mergeTime,
+            finished: finished)
+        outcome.dropped = Set(output.dropped.map { plan.entries[$0].id })
+        let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
+        // The next step is handed over before anything is written, where it could not be before.
+        advance(replica)
         // Sinks are told after the books are in order: they may submit and cancel.
         for (sequence, delta) in deltas where !sequence.isAbandoned {
             sequence.generation.sink(.delta(delta))
         }
         for id in ended { end(id, at: now) }
+        // A client need not wait for a step that was planned before its text was found to end.
+        for id in finished { end(id, at: now) }
     }
 }

@@ -9,7 +9,7 @@ package import PolicyKit
 package import Scheduling
 
 /// Serves one model: takes jobs, drives the fleet's decisions and the replicas' compute threads,
-/// samples, and reports each token to whoever asked for it. Loop thread only.
+/// and reports each token to whoever asked for it. Loop thread only.
 package final class Engine {
     package let model: ServedModel
     package internal(set) var catalog = AdapterCatalog()
@@ -33,8 +33,6 @@ package final class Engine {
     /// Asks again a policy that plans nothing although requests could run.
     private let patience: LoopTimer
     var reported: [String: PolicyReport] = [:]
-    /// Memory that every sequence samples in.
-    var scratch = SamplingScratch()
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///
@@ -96,6 +94,7 @@ package final class Engine {
     private func take(_ messages: [EngineMessage]) {
         for message in messages {
             switch message {
+            case .nearlyStepped(let replica, let number): planAhead(of: number, on: replica)
             case .stepped(let replica, let result): stepEnded(on: replica, result)
             case .packed(let load): adapterPacked(load)
             case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
@@ -113,16 +112,17 @@ package final class Engine {
         }
     }
 
-    private func advance(_ replica: Int) {
+    func advance(_ replica: Int) {
         let id = ReplicaID(rawValue: replica)
         performActions(on: id)
-        guard !replicas[replica].isBusy else { return }
-        if let plan = fleet.planStep(on: id, at: Self.now) {
-            start(plan, on: replica)
-        } else if fleet.isHoldingBack(id), !patience.isActive {
-            patience.start(after: .milliseconds(1)) { [weak self] in self?.advance() }
+        if !replicas[replica].isBusy {
+            if let plan = fleet.planStep(on: id, at: Self.now) {
+                start(plan, on: replica)
+            } else if fleet.isHoldingBack(id), !patience.isActive {
+                patience.start(after: .milliseconds(1)) { [weak self] in self?.advance() }
+            }
+            performActions(on: id)
         }
-        performActions(on: id)
         observeReplica(replica)
     }
 }
@@ -138,6 +138,8 @@ package struct EngineParts {
 
 /// What other threads tell the engine.
 nonisolated enum EngineMessage: Sendable {
+    /// Only the output head of this step is left to do.
+    case nearlyStepped(replica: Int, number: Int)
     case stepped(replica: Int, StepResult)
     case packed(AdapterLoad)
     case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)

@@ -20,7 +20,7 @@ struct SequenceSetting {
     }
 }
 
-/// One choice that is being generated: its tokens, and everything that turns logits into text.
+/// One choice that is being generated: its tokens, and everything that turns them into text.
 final class LiveSequence {
     let id: RequestID
     let choice: Int
@@ -34,8 +34,10 @@ final class LiveSequence {
     var lastToken: Instant?
     private(set) var finish: ChoiceDelta.Finish?
 
+    /// Goes with each step that computes the sequence.
+    let sampler: SequenceSampler
+
     private let setting: SequenceSetting
-    private var sampler: Sampler
     private var stops: StopMatcher
     private var detokenizer: IncrementalDetokenizer?
 
@@ -56,10 +58,11 @@ final class LiveSequence {
         self.setting = setting
         let job = generation.job
         do {
-            sampler = try Sampler(
-                job.sampling, prompt: prompt,
-                vocabularySize: setting.model.configuration.vocabularySize,
-                fallbackSeed: setting.seed, choice: choice)
+            sampler = SequenceSampler(
+                try Sampler(
+                    job.sampling, prompt: prompt,
+                    vocabularySize: setting.model.configuration.vocabularySize,
+                    fallbackSeed: setting.seed, choice: choice))
             stops = try StopMatcher(job.stopStrings, includesStop: job.includesStop)
         } catch {
             throw APIError(.badRequest, error.description, parameter: error.parameter)
@@ -72,32 +75,26 @@ final class LiveSequence {
         }
     }
 
-    /// Draws the next token from the `[vocabulary]` logits of the last one, and says what that adds
-    /// to the choice.
-    func sample(
-        from logits: UnsafeBufferPointer<Float>, scratch: inout SamplingScratch
-    ) -> ChoiceDelta {
+    /// Takes the next token, and says what it adds to the choice.
+    func take(_ drawn: Result<DrawnToken, SamplingError>) -> ChoiceDelta {
         var delta = ChoiceDelta(choice: choice, text: "", tokens: [], logprobs: [], finish: nil)
-        let sampled: SampledToken
-        do throws(SamplingError) {
-            sampled = try sampler.sample(logits: logits, scratch: &scratch)
-        } catch {
+        switch drawn {
+        case .failure:
             finish = ChoiceDelta.Finish(reason: .error, stop: nil)
             delta.text = stops.finish()
-            delta.finish = finish
-            return delta
+        case .success(let drawn):
+            tokens.append(drawn.sampled.token)
+            delta.tokens = [drawn.sampled.token]
+            if generation.job.logprobs != nil { delta.logprobs = [logprob(of: drawn.sampled)] }
+            delta.text = advance(with: drawn.sampled.token, stop: drawn.stop)
         }
-        tokens.append(sampled.token)
-        delta.tokens = [sampled.token]
-        if generation.job.logprobs != nil { delta.logprobs = [logprob(of: sampled)] }
-        delta.text = advance(with: sampled.token)
         delta.finish = finish
         return delta
     }
 
     /// Text that can be shown after `token`; sets `finish` where it ends the choice.
-    private func advance(with token: Int32) -> String {
-        if let stop = sampler.stop(at: token) {
+    private func advance(with token: Int32, stop: TokenStop?) -> String {
+        if let stop {
             let isShown = generation.job.includesStop && stop != .end
             let last = isShown ? detokenizer?.push(token) ?? "" : ""
             switch stop {

@@ -21,6 +21,8 @@ package final class Executor {
     let scratch: StepScratch
     var splitStates: GrowingScratch
     var shrunk: GrowingScratch
+    /// One for each member of the team.
+    var samplingScratch: [SamplingScratch]
     private var validation: StepValidation
     private var outputs: [LogitsBuffer] = []
 
@@ -43,6 +45,7 @@ package final class Executor {
         scratch = try StepScratch(shape: shape, type: model.type, configuration: configuration)
         splitStates = GrowingScratch(for: "attention over long contexts")
         shrunk = GrowingScratch(for: "the activations of adapters")
+        samplingScratch = Array(repeating: SamplingScratch(), count: configuration.threads)
         validation = StepValidation(model: model, configuration: configuration)
         team = try ThreadTeam(members: configuration.threads)
     }
@@ -53,8 +56,10 @@ package final class Executor {
     /// Computes all chunks of `step` in one forward pass.
     ///
     /// Throws before anything was computed or written. Keys and values of the chunks' tokens are
-    /// in their pages afterwards.
-    package func run(_ step: ExecutorStep) throws(InferenceError) -> StepOutput {
+    /// in their pages afterwards. `beforeHead` is called when only the output head is left to do.
+    package func run(
+        _ step: ExecutorStep, beforeHead: () -> Void = {}
+    ) throws(InferenceError) -> StepOutput {
         let clock = ContinuousClock()
         let start = clock.now
         try validation.check(step)
@@ -72,7 +77,7 @@ package final class Executor {
         if plan.rowCount > 0 {
             withExtendedLifetime(step) {
                 var pass = ForwardPass(executor: self, step: step, plan: plan)
-                pass.run(logits: logits)
+                pass.run(logits: logits, beforeHead: beforeHead)
                 times = pass.times
             }
         }

@@ -40,9 +40,10 @@ struct ForwardPass {
     }
 
     /// Leaves the logits of the wanted rows in `logits`.
-    mutating func run(logits: LogitsBuffer) {
+    mutating func run(logits: LogitsBuffer, beforeHead: () -> Void) {
         embed()
         for layer in 0..<configuration.layerCount { run(layer: layer) }
+        beforeHead()
         times.head += elapsed { head(logits) }
     }
 

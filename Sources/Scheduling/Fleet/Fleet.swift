@@ -72,7 +72,7 @@ package struct Fleet {
     /// What does not add up, with the numbers; empty when all is well.
     package func inconsistencies() -> [String] {
         var problems = replicas.flatMap { $0.inconsistencies() }
-        let requests = replicas.reduce(0) { $0 + $1.backlog.requests }
+        let requests = replicas.reduce(0) { $0 + $1.backlog.requests + $1.departingRequests }
         let waiting = replicas.reduce(0) { $0 + $1.backlog.waiting }
         if requests != routes.count || waiting != waitingRequests {
             problems.append(
@@ -187,6 +187,11 @@ package struct Fleet {
     /// As ``ReplicaScheduler/planStep(at:)``.
     package mutating func planStep(on replica: ReplicaID, at now: Instant) -> StepPlan? {
         change(replica.rawValue, at: now) { $0.planStep(at: now) }
+    }
+
+    /// As ``ReplicaScheduler/planAhead(at:)``.
+    package mutating func planAhead(on replica: ReplicaID, at now: Instant) -> StepPlan? {
+        change(replica.rawValue, at: now) { $0.planAhead(at: now) }
     }
 
     /// As ``ReplicaScheduler/complete(_:at:)``.

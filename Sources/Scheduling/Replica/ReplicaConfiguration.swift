@@ -69,6 +69,11 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var promptTokens = 0
     package var generatedTokens = 0
 
+    /// Steps that were planned while the one before was under way, and tokens that were computed
+    /// for requests that had ended meanwhile.
+    package var aheadSteps = 0
+    package var wastedTokens = 0
+
     /// Requests that lost their pages and are computed again.
     package var preemptions = 0
 

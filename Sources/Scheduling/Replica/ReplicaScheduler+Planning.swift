@@ -20,9 +20,7 @@ extension ReplicaScheduler {
     package mutating func planStep(at now: Instant) -> StepPlan? {
         isHoldingBack = false
         guard isRunnable else { return nil }
-        // Policies that keep undoing one another's work: the built-in defaults plan until a step
-        // gives a token, which they make certain.
-        let isForced = preemptionsSinceToken > 4 * configuration.batchRequests
+        let isForced = areUndoingEachOther
         if isForced { counters.forcedSteps += 1 }
         let arrangement = arrange(isForced: isForced, at: now)
         makeRoom(arrangement.order)
@@ -31,6 +29,26 @@ extension ReplicaScheduler {
             return nil
         }
         return launch(chosen, at: now)
+    }
+
+    /// Decides the step that follows the one under way, as if that had done what it was planned to
+    /// do; `nil` where that cannot be decided yet, then ``planStep(at:)`` does once it has ended.
+    ///
+    /// A step that could run only on pages of others is left for later, so that no request loses
+    /// pages that a step under way uses.
+    package mutating func planAhead(at now: Instant) -> StepPlan? {
+        guard inFlight.count == 1, !areUndoingEachOther else { return nil }
+        assume()
+        guard backlog.runnable > 0 else { return nil }
+        let arrangement = arrange(isForced: false, at: now)
+        guard missingPages(arrangement.order) <= pages.freePages else { return nil }
+        return choose(arrangement, isForced: false, at: now).flatMap { launch($0, at: now) }
+    }
+
+    /// Whether policies keep undoing one another's work: the built-in defaults then plan until a
+    /// step gives a token, which they make certain.
+    private var areUndoingEachOther: Bool {
+        preemptionsSinceToken > 4 * configuration.batchRequests
     }
 
     var limits: BatchLimits {
@@ -97,7 +115,8 @@ extension ReplicaScheduler {
         context.notMergeable = arrangement.notMergeable
         var plan = isForced ? nil : ask(requests, in: context, at: now)
         if plan?.entries.isEmpty == true {
-            guard isTiredOfWaiting(at: now) else { return nil }
+            // Ahead of a step's end it may just as well wait for that.
+            guard inFlight.isEmpty, isTiredOfWaiting(at: now) else { return nil }
             plan = nil
         }
         emptyPlans = 0
@@ -182,19 +201,27 @@ extension ReplicaScheduler {
     /// Preempts from the back of the order until the decode rows in front can get their next pages,
     /// or, where nothing decodes, until the first request in turn can get one.
     private mutating func makeRoom(_ order: [Int]) {
-        let rows = min(backlog.decoding, configuration.batchRequests)
-        if pages.freePages >= max(1, rows) { return }
-        guard let first = order.first(where: { queue.snapshots[$0].isAdapterResident }) else {
-            return
-        }
-        marks.clear(count: order.count)
-        var missing = needs(of: order, first: first)
+        var missing = missingPages(order)
+        if pages.freePages >= missing { return }
+        let first = order.first { queue.snapshots[$0].isAdapterResident }
         for position in order.reversed() where position != first {
             if pages.freePages >= missing { return }
             guard queue.snapshots[position].computedTokens > 0 else { continue }
             if marks.isMarked(position) { missing -= 1 }
             preempt(queue.slot(at: position))
         }
+    }
+
+    /// Pages that must be free so that work can go on; marks the decode rows that need one, unless
+    /// there are plenty.
+    private mutating func missingPages(_ order: [Int]) -> Int {
+        let rows = min(backlog.decoding, configuration.batchRequests)
+        if pages.freePages >= max(1, rows) { return 0 }
+        guard let first = order.first(where: { queue.snapshots[$0].isAdapterResident }) else {
+            return 0
+        }
+        marks.clear(count: order.count)
+        return needs(of: order, first: first)
     }
 
     /// Counts the pages that decode rows in front need, and marks who needs one.
@@ -215,7 +242,7 @@ extension ReplicaScheduler {
     }
 
     /// Takes a request's pages; what it has generated is computed again as part of its prompt.
-    private mutating func preempt(_ slot: Int) {
+    mutating func preempt(_ slot: Int) {
         pages.release(queue.snapshot(slot).id)
         queue.update(slot) { snapshot, record in
             snapshot.promptTokens = record.originalPromptTokens + snapshot.generatedTokens

@@ -7,7 +7,9 @@ extension ReplicaScheduler {
     package func refusal(of request: NewRequest) -> Refusal? {
         guard request.promptTokens > 0 else { return .emptyPrompt }
         guard request.maximumTokens > 0 else { return .nothingToGenerate }
-        guard queue.slot(of: request.id) == nil else { return .duplicateRequest(request.id) }
+        guard queue.slot(of: request.id) == nil, departing[request.id] == nil else {
+            return .duplicateRequest(request.id)
+        }
         let (all, overflow) = request.promptTokens.addingReportingOverflow(request.maximumTokens)
         // The last token that is generated is never computed.
         let needed = KVPages.count(
@@ -58,9 +60,9 @@ extension ReplicaScheduler {
     }
 
     private mutating func end(_ id: RequestID, at now: Instant) -> Release {
-        guard let slot = queue.slot(of: id), !queue.record(slot).isEnding else { return .unknown }
-        if queue.record(slot).isInFlight {
-            queue.update(slot) { $1.isEnding = true }
+        guard let slot = queue.slot(of: id) else { return .unknown }
+        if isInFlight(slot) {
+            depart([slot], .ended)
             return .afterStep
         }
         remove([slot], at: now)
@@ -71,11 +73,13 @@ extension ReplicaScheduler {
     mutating func remove(_ slots: [Int], at now: Instant) {
         let leaving = slots.map { (queue.snapshot($0), queue.record($0).isLeased) }
         queue.remove(slots)
-        for (snapshot, isLeased) in leaving {
-            pages.release(snapshot.id)
-            residency.release(snapshot.adapter, leased: isLeased, at: now)
-        }
+        for (snapshot, isLeased) in leaving { release(snapshot, isLeased: isLeased, at: now) }
         takeGrants()
+    }
+
+    mutating func release(_ request: RequestSnapshot, isLeased: Bool, at now: Instant) {
+        pages.release(request.id)
+        residency.release(request.adapter, leased: isLeased, at: now)
     }
 
     // MARK: - Adapters
@@ -141,7 +145,7 @@ extension ReplicaScheduler {
     }
 
     /// Notes for the requests of adapters whose turn has come that their claims are leases.
-    private mutating func takeGrants() {
+    mutating func takeGrants() {
         while let id = residency.granted.popLast() {
             let isResident = residency.state(of: id) == .resident
             updateRequests(of: id) { snapshot, record in

@@ -2,10 +2,10 @@
 
 package import PolicyKit
 
-/// The step under way, as it was planned.
+/// A step that was handed out, as it was planned.
 struct StepInFlight {
     struct Entry {
-        var slot: Int
+        var id: RequestID
         var tokens: Int
         var samples: Bool
     }
@@ -21,6 +21,9 @@ struct StepInFlight {
 
     /// In mixed mode, the rank of the merged adapter, whose path is taken off the rows of others.
     var correctedRank = 0
+
+    /// Whether the requests stand as they will when it has ended.
+    var isAssumed = false
 }
 
 extension ReplicaScheduler {
@@ -47,7 +50,9 @@ extension ReplicaScheduler {
         if let merged = mode.mergedAdapter { residency.hold(merged) }
         if mode.mergedAdapter != self.mode.mergedAdapter { counters.switches += 1 }
         self.mode = mode
-        inFlight = step
+        plan.isAhead = !inFlight.isEmpty
+        if plan.isAhead { counters.aheadSteps += 1 }
+        inFlight.append(step)
         return plan
     }
 
@@ -64,13 +69,13 @@ extension ReplicaScheduler {
         if isFirstRun { counters.began += 1 }
         queue.update(slot) { _, record in
             record.hasBegun = true
-            record.isInFlight = true
+            record.lastStep = step.number
         }
         let touched = residency.touch(
             request.adapter, step: step.number, isFirstRun: isFirstRun, at: now)
         step.count(request, tokens: tokens, rank: touched.rank, isFirst: touched.isFirstInStep)
         let samples = tokens == request.pendingTokens
-        step.entries.append(.init(slot: slot, tokens: tokens, samples: samples))
+        step.entries.append(.init(id: request.id, tokens: tokens, samples: samples))
         step.served.append(request)
         return StepEntry(
             id: request.id, adapter: request.adapter, position: request.computedTokens,
@@ -101,70 +106,85 @@ extension ReplicaScheduler {
 
     /// Takes note of what the step under way has done.
     ///
-    /// - Returns: the requests that ended with it: those named as finished, those that have all the
-    ///   tokens they may have, and those that were cancelled meanwhile. None where the number is
-    ///   not that of the step under way.
+    /// - Returns: the requests that are gone with it: those named as finished, those that have all
+    ///   the tokens they may have, and those that were cancelled meanwhile; who is also part of a
+    ///   step planned ahead is gone with that one. None where the number is not that of the step
+    ///   under way.
     package mutating func complete(_ outcome: StepOutcome, at now: Instant) -> [RequestID] {
-        guard let step = takeStep(outcome.number, at: now) else { return [] }
-        var leaving: [Int] = []
-        for entry in step.entries { advance(entry, leaving: &leaving) }
+        guard inFlight.first?.number == outcome.number else { return [] }
+        assume()
+        guard let step = takeStep(at: now) else { return [] }
+        for entry in step.entries { count(entry, outcome) }
+        var ended: [RequestID] = []
         for id in outcome.finished {
-            guard let slot = queue.slot(of: id), !queue.record(slot).isEnding else { continue }
-            leaving.append(slot)
-            queue.update(slot) { $1.isEnding = true }
+            guard let slot = queue.slot(of: id) else { continue }
             countFinished(queue.snapshot(slot))
+            if isInFlight(slot) {
+                depart([slot], .ended)
+            } else {
+                remove([slot], at: now)
+                ended.append(id)
+            }
         }
-        let ended = leaving.map { queue.snapshot($0).id }
-        remove(leaving, at: now)
+        ended += release(step, at: now)
         observe(step, outcome, at: now)
         return ended
     }
 
-    /// The step under way came to nothing: its requests end.
-    ///
-    /// - Returns: the requests that ended.
-    package mutating func failStep(_ number: Int, at now: Instant) -> [RequestID] {
-        guard let step = takeStep(number, at: now) else { return [] }
-        let slots = step.entries.map(\.slot)
-        let ended = step.served.map(\.id)
-        counters.failed += slots.count { !queue.record($0).isEnding }
-        remove(slots, at: now)
-        return ended
-    }
-
-    private mutating func takeStep(_ number: Int, at now: Instant) -> StepInFlight? {
-        guard let step = inFlight, step.number == number else { return nil }
-        inFlight = nil
+    private mutating func takeStep(at now: Instant) -> StepInFlight? {
+        guard !inFlight.isEmpty else { return nil }
+        let step = inFlight.removeFirst()
+        if !inFlight.isEmpty { inFlight[0].start = now }
         if let merged = step.mode.mergedAdapter { residency.letGo(merged, at: now) }
         return step
     }
 
-    private mutating func advance(_ entry: StepInFlight.Entry, leaving: inout [Int]) {
-        if entry.samples { preemptionsSinceToken = 0 }
-        var isDone = false
-        let wasEnding = queue.record(entry.slot).isEnding
-        queue.update(entry.slot) { snapshot, record in
-            record.isInFlight = false
-            snapshot.computedTokens += entry.tokens
-            if entry.samples {
-                snapshot.generatedTokens += 1
-                snapshot.phase = .decoding
-                isDone = snapshot.generatedTokens >= snapshot.maximumTokens
-            } else {
-                snapshot.phase = .prefilling
-            }
-            if isDone { record.isEnding = true }
+    private mutating func count(_ entry: StepInFlight.Entry, _ outcome: StepOutcome) {
+        if outcome.dropped.contains(entry.id) { return }
+        let departure = departing[entry.id]
+        if departure?.cause == .ended {
+            counters.wastedTokens += entry.tokens
+        } else if entry.samples {
+            counters.generatedTokens += 1
+            preemptionsSinceToken = 0
         }
-        if entry.samples { counters.generatedTokens += 1 }
-        guard isDone || wasEnding else { return }
-        leaving.append(entry.slot)
-        if !wasEnding { countFinished(queue.snapshot(entry.slot)) }
+        if let departure, departure.cause == .complete { countFinished(departure.snapshot) }
+    }
+
+    /// The step under way came to nothing: its requests end. A step planned ahead of its end is
+    /// withdrawn: it must not run, and who is part of that one only is computed again.
+    ///
+    /// - Returns: the requests that ended.
+    package mutating func failStep(_ number: Int, at now: Instant) -> [RequestID] {
+        guard inFlight.first?.number == number, let step = takeStep(at: now) else { return [] }
+        var leaving: [Int] = []
+        var ended: [RequestID] = []
+        for entry in step.entries {
+            if let slot = queue.slot(of: entry.id) {
+                leaving.append(slot)
+                ended.append(entry.id)
+                counters.failed += 1
+            } else if departing[entry.id]?.cause == .complete {
+                counters.failed += 1
+            }
+        }
+        remove(leaving, at: now)
+        if let next = takeStep(at: now) {
+            ended += release(next, at: now)
+            for entry in next.entries {
+                if let slot = queue.slot(of: entry.id) { preempt(slot) }
+            }
+        }
+        return ended + release(step, at: now)
     }
 
     private mutating func observe(
         _ step: StepInFlight, _ outcome: StepOutcome, at now: Instant
     ) {
-        costs.steps.observe(step.features, took: outcome.stepTime)
+        // A step that ran without some of its rows teaches nothing about what was planned.
+        if outcome.dropped.isEmpty {
+            costs.steps.observe(step.features, took: outcome.stepTime)
+        }
         if let merged = step.mode.mergedAdapter,
             let bytes = residency.description(of: merged)?.bytes
         {
@@ -172,10 +192,11 @@ extension ReplicaScheduler {
         }
         counters.count(step, outcome)
         var observation = StepObservation(
-            start: step.start, stepTime: outcome.stepTime, mode: step.mode, served: step.served)
+            start: step.start, stepTime: outcome.stepTime, mode: step.mode,
+            served: step.served.filter { !outcome.dropped.contains($0.id) })
         observation.mergeTime = outcome.mergeTime
         observation.promptTokens = step.features.promptTokens
-        observation.decodeTokens = step.features.decodeRows
+        observation.decodeTokens = step.features.decodeRows - outcome.dropped.count
         var call = batching.begin(at: now)
         call.policy.observe(observation)
         batching.returned(&call)

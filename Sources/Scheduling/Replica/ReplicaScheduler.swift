@@ -7,7 +7,8 @@ package import PolicyKit
 /// Events go in as method calls with the time; what must be done comes out as return values and as
 /// ``takeActions()``. Decisions depend on the events and the policies' seeds alone. One step is
 /// under way at a time: ``planStep(at:)`` gives the next one once ``complete(_:at:)`` or
-/// ``failStep(_:at:)`` has reported on the last.
+/// ``failStep(_:at:)`` has reported on the last. ``planAhead(at:)`` gives the next one already while
+/// one is under way, as if that had done what it was planned to do.
 package struct ReplicaScheduler {
     package let configuration: ReplicaConfiguration
 
@@ -27,7 +28,12 @@ package struct ReplicaScheduler {
     var queue = RequestQueue()
     var batching: PolicyGuard<any BatchingPolicy>
     var fairness: PolicyGuard<any FairnessPolicy>
-    var inFlight: StepInFlight?
+
+    /// The step under way, and the one that was planned ahead of its end.
+    var inFlight: [StepInFlight] = []
+
+    /// Requests that have ended for everybody but the steps that still compute them.
+    var departing: [RequestID: Departure] = [:]
     var stepNumber = 0
 
     /// Empty plans in a row.
@@ -80,10 +86,13 @@ package struct ReplicaScheduler {
     package var backlog: Backlog { queue.backlog }
 
     /// Whether a step is under way.
-    package var isStepping: Bool { inFlight != nil }
+    package var isStepping: Bool { !inFlight.isEmpty }
 
     /// Whether ``planStep(at:)`` could give a step now.
-    package var isRunnable: Bool { inFlight == nil && backlog.runnable > 0 }
+    package var isRunnable: Bool { inFlight.isEmpty && backlog.runnable > 0 }
+
+    /// Requests that keep their pages until a step under way has ended, and are in no backlog.
+    package var departingRequests: Int { departing.count }
 
     /// An unfinished request as policies see it.
     package func snapshot(of id: RequestID) -> RequestSnapshot? {
@@ -100,6 +109,7 @@ package struct ReplicaScheduler {
     /// What does not add up in pages and queue, with the numbers; empty when all is well.
     package func inconsistencies() -> [String] {
         pages.inconsistencies() + queue.inconsistencies() + residency.inconsistencies()
+            + departureInconsistencies()
     }
 
     /// Loads and unloads that the caller must carry out, in this order.

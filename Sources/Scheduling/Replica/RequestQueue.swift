@@ -13,11 +13,8 @@ struct RequestRecord {
     var isLeased = false
     var hasBegun = false
 
-    /// Whether the step under way computes it.
-    var isInFlight = false
-
-    /// Whether it is to end with the step under way.
-    var isEnding = false
+    /// The number of the last step that was planned with it.
+    var lastStep = 0
 }
 
 /// The unfinished requests of a replica in order of arrival.

@@ -51,6 +51,10 @@ package struct StepPlan: Sendable, Equatable {
     package var mode: BatchMode
     package var entries: [StepEntry]
     package var start: Instant
+
+    /// Whether it was planned while the step before it was under way: where a request was part of
+    /// that one, the last token to compute is the one that is sampled there.
+    package var isAhead = false
 }
 
 /// What became of an iteration: each entry that samples got one more token.
@@ -67,6 +71,9 @@ package struct StepOutcome: Sendable {
     /// Requests that ended with this step. Those that reached their `maximumTokens` end anyway.
     package var finished: [RequestID]
 
+    /// Requests whose rows were left out, as they had ended before the step began.
+    package var dropped: Set<RequestID> = []
+
     package init(
         number: Int, stepTime: Duration, mergeTime: Duration = .zero, finished: [RequestID] = []
     ) {
@@ -81,7 +88,7 @@ package struct StepOutcome: Sendable {
 package enum Release: Hashable, Sendable {
     /// It is gone and its pages are free.
     case now
-    /// It is part of the step under way; the end of that step reports it.
+    /// It is part of a step that was handed out; the end of the last such step reports it.
     case afterStep
     /// There is no such request.
     case unknown

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CKernels
 import Foundation
 import TestSupport
 import Testing
@@ -42,17 +43,36 @@ struct LogitArithmeticTests {
         #expect(try peak([-.infinity, -3, -.infinity]).index == 1)
     }
 
-    @Test func exponentialsAreAccurate() {
-        for step in 0...8700 {
-            let x = -Float(step) / 100
-            let expected = exp(Double(x))
-            let error = abs(Double(LogitArithmetic.exponential(x)) / expected - 1)
-            #expect(error < 3e-7, "at \(x)")
+    private func weights(_ x: [Float], on set: InstructionSet) throws -> (sum: Double, [Float]) {
+        let kernels = try set.kernels()
+        var out = [Float](repeating: -1, count: x.count)
+        let sum = kernels.weights(x, x.count, 0, 1, &out)
+        return (sum, out)
+    }
+
+    @Test(arguments: InstructionSet.available)
+    func exponentialsAreAccurate(set: InstructionSet) throws {
+        let xs = (0...8700).map { -Float($0) / 100 }
+        for (x, weight) in try zip(xs, weights(xs, on: set).1) {
+            #expect(abs(Double(weight) / exp(Double(x)) - 1) < 3e-7, "at \(x)")
         }
-        #expect(LogitArithmetic.exponential(0) == 1)
-        #expect(LogitArithmetic.exponential(-88) == 0)
-        #expect(LogitArithmetic.exponential(-.infinity) == 0)
-        #expect(LogitArithmetic.exponential(-.greatestFiniteMagnitude) == 0)
+        let special: [Float] = [0, -88, -.infinity, -.greatestFiniteMagnitude]
+        #expect(try weights(special, on: set).1 == [1, 0, 0, 0])
+    }
+
+    @Test(arguments: InstructionSet.available)
+    func everyPathGivesTheSameBits(set: InstructionSet) throws {
+        var random = SeededRandom(seed: 14)
+        for count in [1, 15, 16, 17, 1000, 1024] {
+            let logits = random.logits(count).map { -abs($0) }
+            let portable = try weights(logits, on: .portable)
+            let own = try weights(logits, on: set)
+            #expect(own.sum == portable.sum)
+            #expect(own.1 == portable.1)
+            let peak = try set.kernels().peak(logits, count)
+            #expect(peak.value == logits.max())
+            #expect(peak.index == logits.firstIndex(of: peak.value))
+        }
     }
 
     @Test func blockSumsAddUp() {

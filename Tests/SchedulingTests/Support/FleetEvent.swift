@@ -9,6 +9,7 @@ enum FleetEvent: Sendable {
     case cancel(RequestID)
     case finish(RequestID)
     case plan(ReplicaID)
+    case planAhead(ReplicaID)
     case complete(StepOutcome, ReplicaID)
     case failStep(Int, ReplicaID)
     case loaded(AdapterID, bytes: Int, ReplicaID)
@@ -47,6 +48,7 @@ extension Fleet {
         case .cancel(let id): .release(cancel(id, at: now))
         case .finish(let id): .release(finish(id, at: now))
         case .plan(let replica): .plan(planStep(on: replica, at: now))
+        case .planAhead(let replica): .plan(planAhead(on: replica, at: now))
         case .complete(let outcome, let replica):
             .ended(complete(outcome, on: replica, at: now))
         case .failStep(let number, let replica): .ended(failStep(number, on: replica, at: now))

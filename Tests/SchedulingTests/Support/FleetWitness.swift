@@ -13,7 +13,11 @@ struct FleetWitness {
     }
 
     private(set) var live: [RequestID: Live] = [:]
-    private(set) var inFlight: [ReplicaID: StepPlan] = [:]
+    /// At most two for each replica: the step under way, and the one planned ahead.
+    private(set) var inFlight: [ReplicaID: [StepPlan]] = [:]
+    /// Requests that a step ended or that were cancelled while a later step has them.
+    private(set) var over: Set<RequestID> = []
+    private(set) var aheadSteps = 0
     private(set) var loading: [ReplicaID: [AdapterID]] = [:]
     private(set) var completed = 0
     private(set) var preemptions = 0
@@ -25,7 +29,7 @@ struct FleetWitness {
         _ event: FleetEvent, _ reaction: FleetReaction, configuration: ReplicaConfiguration
     ) {
         note(event)
-        let ending = endingStep(event)
+        let (ending, withdrawn) = endingSteps(event)
         for (replica, actions) in reaction.actions.enumerated() {
             for action in actions { note(action, on: ReplicaID(rawValue: replica)) }
         }
@@ -34,21 +38,36 @@ struct FleetWitness {
             check(live[request.id] == nil, "request \(request.id) accepted twice")
             live[request.id] = Live(replica: replica, request: request)
         case (.cancel(let id), .release(.now)), (.finish(let id), .release(.now)): end(id)
+        case (.cancel(let id), .release(.afterStep)), (.finish(let id), .release(.afterStep)):
+            check(over.insert(id).inserted, "request \(id) is over twice")
         case (.plan(let replica), .plan(let plan?)):
+            check(inFlight[replica, default: []].isEmpty, "two steps at once")
             note(plan, on: replica, configuration: configuration)
-        case (.complete(let outcome, _), .ended(let ended)):
-            noteOutcome(outcome, of: ending, ended: ended)
+        case (.planAhead(let replica), .plan(let plan?)):
+            check(inFlight[replica]?.count == 1, "ahead of no step, or of two")
+            aheadSteps += 1
+            note(plan, on: replica, configuration: configuration)
+        case (.complete(let outcome, let replica), .ended(let ended)):
+            noteOutcome(outcome, of: ending, ended: ended, on: replica)
+        case (.failStep, .ended(let ended)):
+            noteFailure(of: ending, withdrawn, ended: ended)
         case (_, .ended(let ended)): ended.forEach { end($0) }
         default: break
         }
     }
 
-    /// The step that the event ends; from here on it uses nothing.
-    private mutating func endingStep(_ event: FleetEvent) -> StepPlan? {
+    /// The step that the event ends, and the one that goes with it; from here on they use nothing.
+    private mutating func endingSteps(_ event: FleetEvent) -> (StepPlan?, StepPlan?) {
+        var steps: [StepPlan] = []
         switch event {
-        case .complete(_, let replica), .failStep(_, let replica):
-            inFlight.removeValue(forKey: replica)
-        default: nil
+        case .complete(_, let replica):
+            steps = inFlight.removeValue(forKey: replica) ?? []
+            inFlight[replica] = Array(steps.dropFirst())
+            return (steps.first, nil)
+        case .failStep(_, let replica):
+            steps = inFlight.removeValue(forKey: replica) ?? []
+            return (steps.first, steps.dropFirst().first)
+        default: return (nil, nil)
         }
     }
 
@@ -59,6 +78,10 @@ struct FleetWitness {
     private mutating func end(_ id: RequestID) {
         check(live.removeValue(forKey: id) != nil, "request \(id) ended, but did not live")
         check(everEnded.insert(id).inserted, "request \(id) ended twice")
+        over.remove(id)
+        check(
+            !inFlight.values.joined().contains { $0.entries.contains { $0.id == id } },
+            "request \(id) ended, but a step has it")
     }
 
     private mutating func note(_ event: FleetEvent) {
@@ -78,35 +101,54 @@ struct FleetWitness {
             loading[replica, default: []].append(id)
         case .unload(let id):
             check(resident[replica, default: []].remove(id) != nil, "unload of absent \(id)")
-            let users = inFlight[replica]?.entries.filter { $0.adapter == id } ?? []
-            check(users.isEmpty, "unload of adapter \(id), which the step under way uses")
-            check(
-                inFlight[replica]?.mode.mergedAdapter != id,
-                "unload of adapter \(id), on which the step under way is merged")
+            for plan in inFlight[replica] ?? [] {
+                check(
+                    !plan.entries.contains { $0.adapter == id },
+                    "unload of adapter \(id), which step \(plan.number) uses")
+                check(
+                    plan.mode.mergedAdapter != id,
+                    "unload of adapter \(id), on which step \(plan.number) is merged")
+            }
         }
     }
 
     private mutating func note(
         _ plan: StepPlan, on replica: ReplicaID, configuration: ReplicaConfiguration
     ) {
-        check(inFlight[replica] == nil, "two steps at once")
         check(!plan.entries.isEmpty, "an empty step")
+        check(plan.isAhead == (inFlight[replica]?.isEmpty == false), "wrongly ahead")
         check(plan.entries.count <= configuration.batchRequests, "too many requests")
         let tokens = plan.entries.reduce(0) { $0 + $1.tokens }
         check(tokens <= configuration.batchTokens, "\(tokens) tokens in a step")
         check(Set(plan.entries.map(\.id)).count == plan.entries.count, "a request twice")
         let pages = plan.entries.flatMap(\.pages)
         check(Set(pages).count == pages.count, "a page in two requests")
-        inFlight[replica] = plan
+        for before in inFlight[replica] ?? [] {
+            for entry in before.entries {
+                check(
+                    plan.entries.allSatisfy {
+                        $0.id == entry.id || Set($0.pages).isDisjoint(with: entry.pages)
+                    }, "a page of request \(entry.id), which step \(before.number) has")
+            }
+        }
         for entry in plan.entries { note(entry, of: plan, on: replica, configuration) }
+        inFlight[replica, default: []].append(plan)
     }
 
     private mutating func note(
         _ entry: StepEntry, of plan: StepPlan, on replica: ReplicaID,
         _ configuration: ReplicaConfiguration
     ) {
-        guard var state = live[entry.id] else {
+        guard var state = live[entry.id], !over.contains(entry.id) else {
             return check(false, "request \(entry.id) runs but does not live")
+        }
+        // What is under way counts as done.
+        if let before = inFlight[replica]?.first?.entries.first(where: { $0.id == entry.id }) {
+            state.computed = before.position + before.tokens
+            if before.samples { state.generated += 1 }
+            check(
+                state.generated < state.request.maximumTokens, "\(entry.id) runs after its end")
+            check(entry.position > 0, "\(entry.id) lost its pages during a step")
         }
         check(state.replica == replica && state.request.adapter == entry.adapter, "mixed up")
         check(
@@ -127,14 +169,14 @@ struct FleetWitness {
         check(
             entry.pages.count == (end + configuration.pageTokens - 1) / configuration.pageTokens,
             "\(entry.id) has \(entry.pages.count) pages for \(end) tokens")
-        live[entry.id] = state
     }
 
     private mutating func noteOutcome(
-        _ outcome: StepOutcome, of plan: StepPlan?, ended: [RequestID]
+        _ outcome: StepOutcome, of plan: StepPlan?, ended: [RequestID], on replica: ReplicaID
     ) {
         guard let plan else { return }
         for entry in plan.entries {
+            if entry.position == 0 { live[entry.id]?.computed = 0 }
             live[entry.id]?.computed += entry.tokens
             if entry.samples { live[entry.id]?.generated += 1 }
             if let state = live[entry.id], state.generated >= state.request.maximumTokens {
@@ -142,8 +184,22 @@ struct FleetWitness {
                 completed += 1
             }
         }
-        for id in outcome.finished where live[id] != nil {
-            check(ended.contains(id), "\(id) finished and goes on")
+        for id in outcome.finished where live[id] != nil && !over.contains(id) {
+            let isAhead = inFlight[replica]?.first?.entries.contains { $0.id == id } == true
+            check(ended.contains(id) != isAhead, "\(id) finished and goes on, or ends too early")
+            if isAhead { over.insert(id) }
+        }
+        ended.forEach { end($0) }
+    }
+
+    /// The step planned ahead goes with the one that failed.
+    private mutating func noteFailure(
+        of plan: StepPlan?, _ withdrawn: StepPlan?, ended: [RequestID]
+    ) {
+        guard let plan else { return }
+        for entry in withdrawn?.entries ?? [] { live[entry.id]?.computed = 0 }
+        for entry in plan.entries {
+            check(ended.contains(entry.id), "\(entry.id) survives its step")
         }
         ended.forEach { end($0) }
     }

@@ -105,7 +105,8 @@ struct RandomFleet {
             if let id = witness.loading[replica]?.randomElement(using: &random) {
                 load(id, on: replica, failing: failing)
             }
-            if let plan = witness.inFlight[replica] {
+            if let plan = witness.inFlight[replica]?.first {
+                if random.chance(50) { apply(.planAhead(replica)) }
                 if failing, random.chance(40) { continue }
                 end(plan, on: replica, failing: failing)
             }
@@ -126,6 +127,9 @@ struct RandomFleet {
             number: plan.number, stepTime: .microseconds(100 + random.below(5_000)))
         if failing, random.chance(10) {
             outcome.finished = plan.entries.filter(\.samples).prefix(1).map(\.id)
+        }
+        if random.chance(50) {
+            outcome.dropped = Set(plan.entries.map(\.id)).intersection(witness.over)
         }
         apply(.complete(outcome, replica))
     }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Inference
+internal import LoopIO
+
+/// Runs the steps of one replica on its compute thread.
+nonisolated struct StepWorker {
+    let executor: Result<Executor, InferenceError>
+    let base: PackedModel
+    /// When the last forward pass ended.
+    private var lastEnd: UInt64?
+    private var lastFailed = false
+
+    init(executor: Result<Executor, InferenceError>, base: PackedModel) {
+        self.executor = executor
+        self.base = base
+    }
+
+    /// Computes a step and draws its tokens; `nearlyDone` is called when only the output head is
+    /// left to do.
+    mutating func run(_ job: StepJob, nearlyDone: () -> Void) -> StepResult {
+        var result = StepResult(number: job.number, output: .failure(.withdrawn))
+        if !(job.isAhead && lastFailed) {
+            do throws(InferenceError) {
+                result.output = .success(try compute(job, &result, nearlyDone))
+            } catch {
+                result.output = .failure(error)
+            }
+        }
+        if case .failure = result.output { lastFailed = true } else { lastFailed = false }
+        return result
+    }
+
+    private mutating func compute(
+        _ job: StepJob, _ result: inout StepResult, _ nearlyDone: () -> Void
+    ) throws(InferenceError) -> DrawnStep {
+        let executor = try executor.get()
+        if let fault = job.fault { throw fault }
+        let weights = try weights(for: job, on: executor, &result)
+        var output = DrawnStep(
+            times: StepTimes(), drawn: Array(repeating: nil, count: job.rows.count), dropped: [])
+        var chunks: [SequenceChunk] = []
+        chunks.reserveCapacity(job.rows.count)
+        var indices: [Int] = []
+        for (index, row) in job.rows.enumerated() {
+            guard !row.sampler.isOver else {
+                output.dropped.append(index)
+                continue
+            }
+            var chunk = row.chunk
+            if row.endsWithDrawn, let last = row.sampler.last { chunk.tokens.append(last) }
+            chunks.append(chunk)
+            indices.append(index)
+        }
+        let begin = EventLoop.now
+        if job.followsAtOnce, let lastEnd {
+            let gap = Duration.nanoseconds(Int64(clamping: begin &- lastEnd))
+            result.overhead = max(.zero, gap - result.mergeTime)
+        }
+        let step = try executor.run(
+            ExecutorStep(weights: weights, chunks: chunks), beforeHead: nearlyDone)
+        lastEnd = EventLoop.now
+        output.times = step.times
+        draw(from: step, for: indices, of: job, on: executor, into: &output)
+        return output
+    }
+
+    private func draw(
+        from step: StepOutput, for indices: [Int], of job: StepJob, on executor: Executor,
+        into output: inout DrawnStep
+    ) {
+        var draws: [RowDraw] = []
+        var targets: [Int] = []
+        for (chunk, index) in indices.enumerated() {
+            guard let row = step.rows[chunk] else { continue }
+            draws.append(RowDraw(row: row, sampler: job.rows[index].sampler))
+            targets.append(index)
+        }
+        let drawn = executor.draw(draws, from: step.logits)
+        for (index, result) in zip(targets, drawn) { output.drawn[index] = result }
+    }
+
+    private func weights(
+        for job: StepJob, on executor: Executor, _ result: inout StepResult
+    ) throws(InferenceError) -> StepWeights {
+        switch job.weights {
+        case .base: return .base
+        case .merged(let model): return .merged(model)
+        case .merging(let id, let adapter):
+            let start = EventLoop.now
+            let model = try MergedModel(
+                base: base, adapter: adapter, team: executor.team,
+                instructionSet: executor.instructionSet)
+            result.merged = (id, model)
+            result.mergeTime = .nanoseconds(Int64(clamping: EventLoop.now &- start))
+            return .merged(model)
+        }
+    }
+}
+
+nonisolated extension InferenceError {
+    /// A step that was planned ahead of one that failed.
+    static let withdrawn = InferenceError(
+        .invalidStep, "the step is withdrawn, as the one before it failed")
+
+    /// Whether nothing is wrong with the step itself.
+    var isWithdrawal: Bool { self == .withdrawn }
+}
