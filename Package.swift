@@ -128,7 +128,9 @@ let package = Package(
             dependencies: [
                 "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
             ], swiftSettings: strict),
-        .testTarget(name: "HostingTests", dependencies: ["Hosting"], swiftSettings: strict),
+        .testTarget(
+            name: "HostingTests", dependencies: ["Hosting", "Inference", "ModelLoading"],
+            swiftSettings: strict),
         .testTarget(
             name: "RepositoryTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ] + plugins.map(plugin)

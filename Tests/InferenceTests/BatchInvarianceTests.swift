@@ -56,6 +56,27 @@ struct BatchInvarianceTests {
         }
     }
 
+    /// As a guess is verified: the logits after each of the last tokens, in one step.
+    @Test(arguments: cases)
+    func eachRowOfAChunkGetsTheBitsOfAStepOfItsOwn(set: InstructionSet, type: WeightType) throws {
+        let model = try AwkwardModel.packed(type)
+        let requests = try Array(mixedRequests(model).prefix(5))
+        let executor = try GreedyDriver.executor(model, set: set)
+        let single = try GreedyDriver(executor: executor).run(requests)
+        let chunks = zip(requests, single).enumerated().map { index, pair in
+            SequenceChunk(
+                tokens: pair.0.prompt + pair.1.tokens.dropLast(), position: 0,
+                pages: (0..<8).map { Int32(index * 8 + $0) }, adapters: pair.0.adapters,
+                logitRows: index == 4 ? 1 : 4)
+        }
+        let output = try executor.run(ExecutorStep(chunks: chunks))
+        for (rows, expected) in zip(output.rows, single) {
+            let found = rows.map { output.logits.withRow($0) { $0.map(\.bitPattern) } }
+            #expect(found == Array(bits(expected).suffix(rows.count)))
+        }
+        #expect(output.rows.map(\.count) == [4, 4, 4, 4, 1])
+    }
+
     @Test(arguments: cases)
     func aLongContextGetsTheSameBitsSharedOutOrNot(set: InstructionSet, type: WeightType) throws {
         let model = try AwkwardModel.packed(type)

@@ -92,14 +92,14 @@ struct GreedyDriver {
                 SequenceChunk(
                     tokens: Array(state.pending.prefix(chunk)), position: state.position,
                     pages: state.pages, adapters: requests[state.index].adapters,
-                    wantsLogits: state.pending.count <= chunk)
+                    logitRows: state.pending.count <= chunk ? 1 : 0)
             }
             let output = try executor.run(ExecutorStep(weights: weights, chunks: chunks))
-            for (slot, row) in output.rows.enumerated() {
+            for (slot, rows) in output.rows.enumerated() {
                 let used = chunks[slot].tokens.count
                 active[slot].position += used
                 active[slot].pending.removeFirst(used)
-                guard let row else { continue }
+                guard let row = rows.first else { continue }
                 let logits = output.logits.withRow(row) { Array($0) }
                 let token = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)
                 results[active[slot].index].tokens.append(token)

@@ -14,14 +14,18 @@ struct StepValidationTests {
     }
 
     private static func chunk(
-        _ count: Int, at position: Int = 0, pages: [Int32], token: Int32 = 1
+        _ count: Int, at position: Int = 0, pages: [Int32], token: Int32 = 1,
+        logitRows: Int? = nil
     ) -> SequenceChunk {
         SequenceChunk(
-            tokens: Array(repeating: token, count: count), position: position, pages: pages)
+            tokens: Array(repeating: token, count: count), position: position, pages: pages,
+            logitRows: logitRows ?? min(count, 1))
     }
 
     private static let faulty: [(String, [SequenceChunk], InferenceError.Code)] = [
         ("no tokens", [chunk(0, pages: [0])], .invalidStep),
+        ("more logits than tokens", [chunk(2, pages: [0], logitRows: 3)], .invalidStep),
+        ("negative logits", [chunk(2, pages: [0], logitRows: -1)], .invalidStep),
         ("negative token", [chunk(1, pages: [0], token: -1)], .invalidStep),
         ("token past the vocabulary", [chunk(1, pages: [0], token: 203)], .invalidStep),
         ("negative position", [chunk(1, at: -1, pages: [0])], .invalidStep),
@@ -60,7 +64,7 @@ struct StepValidationTests {
         #expect(error?.code == code, "\(name): \(error?.description ?? "")")
         // The executor goes on.
         let output = try executor.run(ExecutorStep(chunks: [Self.chunk(3, pages: [5])]))
-        #expect(output.rows == [0])
+        #expect(output.rows == [0..<1])
     }
 
     @Test func adaptersOfAnotherModelAndBadFactorsAreRefused() throws {

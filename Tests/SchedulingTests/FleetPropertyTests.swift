@@ -41,15 +41,29 @@ struct FleetPropertyTests {
     }
 
     @Test
-    func tinyMemoryDoesPreemptInTheseTests() {
+    func theseTestsPreemptPlanAheadWasteAndVerify() {
         var preemptions = 0
+        var drafts = (computed: 0, accepted: 0)
+        var ahead = 0
+        var wasted = 0
         for seed in 0..<10 as Range<UInt64> {
             var random = RandomFleet(seed: seed, policies: .builtIn)
             for _ in 0..<400 { random.happen() }
             _ = random.drain(rounds: 20_000)
-            preemptions += random.fleet.replicas.reduce(0) { $0 + $1.counters.preemptions }
+            for replica in random.fleet.replicas {
+                preemptions += replica.counters.preemptions
+                ahead += replica.counters.aheadSteps
+                wasted += replica.counters.wastedTokens
+                drafts.computed += replica.counters.draftTokens
+                drafts.accepted += replica.counters.acceptedTokens
+            }
         }
-        print("preemptions in ten runs: \(preemptions)")
-        #expect(preemptions > 0)
+        print(
+            """
+            in ten runs: \(preemptions) preemptions, \(ahead) steps ahead, \(wasted) tokens \
+            wasted, \(drafts.accepted) of \(drafts.computed) drafts accepted
+            """)
+        #expect(preemptions > 0 && ahead > 0 && wasted > 0)
+        #expect(drafts.accepted > 0 && drafts.accepted < drafts.computed)
     }
 }

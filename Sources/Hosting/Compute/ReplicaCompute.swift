@@ -36,13 +36,15 @@ nonisolated struct StepRow: Sendable {
     var sampler: SequenceSampler
     /// Whether one more token follows those of the chunk: the one that the sampler drew last.
     var endsWithDrawn = false
+    /// How many of the chunk's last tokens are a guess.
+    var drafts = 0
 }
 
 /// What a step computed, with the tokens drawn from it.
 nonisolated struct DrawnStep: Sendable {
     var times: StepTimes
     /// For each row of the job what was drawn; nil where nothing was wanted.
-    var drawn: [Result<DrawnToken, SamplingError>?]
+    var drawn: [Result<[DrawnToken], SamplingError>?]
     /// Rows that were left out, as their texts had ended.
     var dropped: [Int]
 }
@@ -70,9 +72,10 @@ final class ReplicaCompute {
     var mergingStep: Int?
     /// Whether nothing could follow the last step at once.
     var wasIdle = true
-    var overhead = Duration.zero
     var mode = ReplicaMode.unmerged
+    /// What metrics were last told of.
     var reportedPreemptions = 0
+    var reportedWaste = 0
 
     var isBusy: Bool { !plans.isEmpty }
 

@@ -72,8 +72,13 @@ nonisolated struct StepWorker {
         var draws: [RowDraw] = []
         var targets: [Int] = []
         for (chunk, index) in indices.enumerated() {
-            guard let row = step.rows[chunk] else { continue }
-            draws.append(RowDraw(row: row, sampler: job.rows[index].sampler))
+            let rows = step.rows[chunk]
+            if rows.isEmpty { continue }
+            let row = job.rows[index]
+            draws.append(
+                RowDraw(
+                    rows: rows, sampler: row.sampler,
+                    drafts: row.chunk.tokens.suffix(row.drafts)))
             targets.append(index)
         }
         let drawn = executor.draw(draws, from: step.logits)

@@ -113,11 +113,19 @@ nonisolated package struct CompletedStep: Sendable {
     package var replica: Int
     /// The forward pass.
     package var duration: Duration
-    /// From the end of the last step to the start of this one, as far as there was work.
+    /// From the end of the last forward pass to the start of this one, as far as there was work.
     package var overhead: Duration
     /// Once for each adapter in the batch.
     package var tokens: [AdapterTokens]
     package var preemptions: Int
+    /// Whether it was planned while the step before was under way.
+    package var isAhead = false
+    /// Tokens computed for requests that had ended.
+    package var discarded = 0
+    /// Guesses that it verified, their tokens, and those of them that came true.
+    package var drafts = 0
+    package var draftTokens = 0
+    package var acceptedTokens = 0
 
     package init(
         replica: Int, duration: Duration, overhead: Duration, tokens: [AdapterTokens],

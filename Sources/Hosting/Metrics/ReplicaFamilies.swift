@@ -24,6 +24,9 @@ nonisolated struct ReplicaFamilies: Sendable {
     let merge: MetricFamilyID<HistogramKind>
     let step: MetricFamilyID<HistogramKind>
     let overhead: MetricFamilyID<HistogramKind>
+    let stepsAhead: MetricFamilyID<CounterKind>
+    let discardedTokens: MetricFamilyID<CounterKind>
+    let speculation: SpeculationFamilies
 
     static let labels = ["model_name", "engine"]
 
@@ -68,8 +71,28 @@ nonisolated struct ReplicaFamilies: Sendable {
         step = registry.histogram(
             "burrow:step_seconds", "The forward pass of one step.", MetricBuckets.step)
         overhead = registry.histogram(
-            "burrow:scheduler_overhead_seconds", "Between two steps while there was work.",
-            MetricBuckets.decision)
+            "burrow:scheduler_overhead_seconds",
+            "From one forward pass to the next while there was work.", MetricBuckets.decision)
+        stepsAhead = registry.counter(
+            "burrow:steps_ahead_total", "Steps planned while the one before was under way.")
+        discardedTokens = registry.counter(
+            "burrow:discarded_tokens_total", "Tokens computed for requests that had ended.")
+        speculation = SpeculationFamilies(in: &registry)
+    }
+}
+
+/// vLLM's counters of speculative decoding.
+nonisolated struct SpeculationFamilies: Sendable {
+    let drafts: MetricFamilyID<CounterKind>
+    let draftTokens: MetricFamilyID<CounterKind>
+    let acceptedTokens: MetricFamilyID<CounterKind>
+
+    init(in registry: inout MetricsRegistry) {
+        drafts = registry.counter("vllm:spec_decode_num_drafts_total", "Drafts verified.")
+        draftTokens = registry.counter(
+            "vllm:spec_decode_num_draft_tokens_total", "Tokens of the drafts verified.")
+        acceptedTokens = registry.counter(
+            "vllm:spec_decode_num_accepted_tokens_total", "Tokens of drafts that came true.")
     }
 }
 

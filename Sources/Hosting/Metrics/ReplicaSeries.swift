@@ -20,6 +20,11 @@ nonisolated struct ReplicaSeries: Sendable {
     let merge: MetricSeriesID<HistogramKind>
     let step: MetricSeriesID<HistogramKind>
     let overhead: MetricSeriesID<HistogramKind>
+    let stepsAhead: MetricSeriesID<CounterKind>
+    let discardedTokens: MetricSeriesID<CounterKind>
+    let drafts: MetricSeriesID<CounterKind>
+    let draftTokens: MetricSeriesID<CounterKind>
+    let acceptedTokens: MetricSeriesID<CounterKind>
 
     /// Makes every series, so that each is exposed as 0 from the start.
     init(_ families: ReplicaFamilies, _ values: [String], in registry: inout MetricsRegistry) {
@@ -49,6 +54,11 @@ nonisolated struct ReplicaSeries: Sendable {
         merge = registry.series(families.merge, values)
         step = registry.series(families.step, values)
         overhead = registry.series(families.overhead, values)
+        stepsAhead = registry.series(families.stepsAhead, values)
+        discardedTokens = registry.series(families.discardedTokens, values)
+        drafts = registry.series(families.speculation.drafts, values)
+        draftTokens = registry.series(families.speculation.draftTokens, values)
+        acceptedTokens = registry.series(families.speculation.acceptedTokens, values)
     }
 }
 

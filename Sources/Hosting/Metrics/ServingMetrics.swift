@@ -129,6 +129,11 @@ nonisolated extension ServingMetrics {
         registry.observe(Double(prompt + generated), in: series.iterationTokens)
         registry.observe(step.duration.seconds, in: series.step)
         registry.observe(step.overhead.seconds, in: series.overhead)
+        registry.increment(series.stepsAhead, by: step.isAhead ? 1 : 0)
+        registry.increment(series.discardedTokens, by: Double(step.discarded))
+        registry.increment(series.drafts, by: Double(step.drafts))
+        registry.increment(series.draftTokens, by: Double(step.draftTokens))
+        registry.increment(series.acceptedTokens, by: Double(step.acceptedTokens))
     }
 
     package mutating func replicaChanged(_ load: ReplicaLoad) {

@@ -30,6 +30,7 @@ struct JobResolution {
         job.includesStop = request.stopping.includesStop
         job.skipsSpecialTokens = request.output.skipsSpecialTokens
         job.logprobs = request.output.logprobs
+        job.speculation = try speculation(of: request)
         if model.tokenizer == nil, !job.stopStrings.isEmpty {
             throw Self.noTokenizer("stop")
         }
@@ -137,6 +138,15 @@ struct JobResolution {
         }
         parameters.logprobs = request.output.logprobs
         return parameters
+    }
+
+    private func speculation(of request: GenerationRequest) throws(APIError) -> PromptLookup? {
+        guard let fields = request.speculation else { return nil }
+        do throws(SamplingError) {
+            return try PromptLookup(tokens: fields.tokens, ngram: fields.ngram)
+        } catch {
+            throw APIError(.badRequest, error.description, parameter: error.parameter)
+        }
     }
 
     private func vocabulary(_ token: Int, _ parameter: String) throws(APIError) -> Int32 {

@@ -31,31 +31,40 @@ extension Engine {
         generation.lastToken = now
     }
 
-    /// `tokens` has the sequence of each token that was shown.
     func observeStep(
-        _ plan: StepPlan, on replica: Int, _ output: DrawnStep, tokens shown: [LiveSequence],
+        _ plan: StepPlan, on replica: Int,
+        shown: [(sequence: LiveSequence, delta: ChoiceDelta)], _ outcome: StepOutcome,
         _ result: StepResult
     ) {
         let compute = replicas[replica]
         var tokens: [AdapterID: CompletedStep.AdapterTokens] = [:]
         for entry in plan.entries {
             let isDecode =
-                entry.tokens == 1 && entry.position >= (sequences[entry.id]?.promptCount ?? 0)
+                entry.tokens == entry.drafts + 1
+                && entry.position >= (sequences[entry.id]?.promptCount ?? 0)
             tokens[
                 entry.adapter,
                 default: .init(adapter: adapterLabel(entry.adapter), prompt: 0, generated: 0)
             ].prompt += isDecode ? 0 : entry.tokens
         }
-        for sequence in shown { tokens[sequence.generation.job.adapter]?.generated += 1 }
+        for (sequence, delta) in shown {
+            tokens[sequence.generation.job.adapter]?.generated += delta.tokens.count
+        }
         let counters = fleet[ReplicaID(rawValue: replica)].counters
-        let preemptions = counters.preemptions - compute.reportedPreemptions
+        var step = CompletedStep(
+            replica: replica, duration: outcome.stepTime, overhead: result.overhead,
+            tokens: tokens.values.sorted { ($0.adapter ?? "") < ($1.adapter ?? "") },
+            preemptions: counters.preemptions - compute.reportedPreemptions)
+        step.isAhead = plan.isAhead
+        step.discarded = counters.wastedTokens - compute.reportedWaste
+        for entry in plan.entries where entry.drafts > 0 {
+            step.drafts += 1
+            step.draftTokens += entry.drafts
+            step.acceptedTokens += outcome.accepted[entry.id] ?? 0
+        }
         compute.reportedPreemptions = counters.preemptions
-        metrics.stepCompleted(
-            CompletedStep(
-                replica: replica, duration: output.times.total,
-                overhead: compute.overhead,
-                tokens: tokens.values.sorted { ($0.adapter ?? "") < ($1.adapter ?? "") },
-                preemptions: preemptions))
+        compute.reportedWaste = counters.wastedTokens
+        metrics.stepCompleted(step)
         let mode = ReplicaMode(plan.mode)
         if mode != compute.mode || result.merged != nil {
             metrics.modeSwitched(

@@ -88,6 +88,7 @@ extension Engine {
         case .refused(let refusal): throw refused(refusal, prompt: prompt.count, output: maximum)
         }
         sequences[request.id] = sequence
+        if sequence.speculates { speculating.append(request.id) }
         generation.sequences.append(sequence)
         generation.unfinished += 1
     }
@@ -109,7 +110,7 @@ extension Engine {
 
     /// A sequence has left the fleet.
     func end(_ id: RequestID, at now: Instant) {
-        guard let sequence = sequences.removeValue(forKey: id) else { return }
+        guard let sequence = forget(id) else { return }
         let generation = sequence.generation
         generation.unfinished -= 1
         if let finish = sequence.finish { generation.reason = FinishedReason(finish.reason) }
@@ -120,11 +121,17 @@ extension Engine {
         if !sequence.isAbandoned { generation.sink(.finished) }
     }
 
+    private func forget(_ id: RequestID) -> LiveSequence? {
+        guard let sequence = sequences.removeValue(forKey: id) else { return nil }
+        if sequence.speculates { speculating.removeAll { $0 == id } }
+        return sequence
+    }
+
     /// Requests have ended because of a fault that is not theirs.
     func fail(_ ended: [RequestID], _ error: APIError) {
         let now = Self.now
         for id in ended {
-            guard let sequence = sequences.removeValue(forKey: id) else { continue }
+            guard let sequence = forget(id) else { continue }
             let generation = sequence.generation
             guard generations.removeValue(forKey: generation.id) != nil else { continue }
             generation.reason = .error

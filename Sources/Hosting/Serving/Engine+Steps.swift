@@ -10,13 +10,29 @@ extension Engine {
     /// Plans the step after the one that is nearly done, so that it lies ready when that is.
     func planAhead(of number: Int, on replica: Int) {
         let compute = replicas[replica]
-        // A merged copy that is being built is known only when its step has ended.
+        // A merged copy that is being built is known only when its step has ended, and so is what a
+        // sequence may guess.
         guard compute.plans.count == 1, compute.plans[0].number == number,
-            compute.mergingStep != number
+            compute.mergingStep != number,
+            !compute.plans[0].entries.contains(where: { sequences[$0.id]?.speculates == true })
         else { return }
         let id = ReplicaID(rawValue: replica)
         if let plan = fleet.planAhead(on: id, at: Self.now) { start(plan, on: replica) }
         performActions(on: id)
+    }
+
+    /// Lets the sequences of a replica that speculate guess what comes next.
+    ///
+    /// - Returns: how many tokens each has guessed.
+    func guess(on replica: Int) -> [RequestID: Int] {
+        var drafts: [RequestID: Int] = [:]
+        for id in speculating {
+            guard let sequence = sequences[id], sequence.generatedCount > 0,
+                fleet.replica(of: id)?.rawValue == replica
+            else { continue }
+            drafts[id] = sequence.guess()
+        }
+        return drafts
     }
 
     /// Hands a planned step to the replica's compute thread.
@@ -39,10 +55,11 @@ extension Engine {
         var rows: [StepRow] = []
         rows.reserveCapacity(plan.entries.count)
         for entry in plan.entries {
-            let end = entry.position + entry.tokens
+            let end = entry.position + entry.tokens - entry.drafts
             // The last token of a row may be one that the step under way has yet to draw.
             guard let sequence = sequences[entry.id],
-                end <= sequence.tokens.count + (plan.isAhead ? 1 : 0)
+                end <= sequence.tokens.count + (plan.isAhead ? 1 : 0),
+                entry.drafts <= sequence.draft.count
             else {
                 throw InferenceError(
                     .invalidStep, "request \(entry.id.rawValue) has no such tokens")
@@ -51,12 +68,15 @@ extension Engine {
             let known = min(end, sequence.tokens.count)
             var row = StepRow(
                 chunk: SequenceChunk(
-                    tokens: Array(sequence.tokens[entry.position..<known]),
+                    tokens: Array(sequence.tokens[entry.position..<known])
+                        + Array(sequence.draft.prefix(entry.drafts)),
                     position: entry.position, pages: entry.pages,
                     adapters: adapterUses(
                         of: entry.adapter, mergedOn: plan.mode.mergedAdapter),
-                    wantsLogits: entry.samples), sampler: sequence.sampler)
+                    logitRows: entry.samples ? entry.drafts + 1 : 0),
+                sampler: sequence.sampler)
             row.endsWithDrawn = end > known
+            row.drafts = entry.drafts
             rows.append(row)
         }
         return rows
@@ -99,7 +119,6 @@ extension Engine {
         guard let plan = compute.plans.first, plan.number == result.number else { return }
         compute.plans.removeFirst()
         if let merged = result.merged { compute.merged = merged }
-        compute.overhead = result.overhead
         switch result.output {
         case .success(let output): settle(plan, on: replica, output, result)
         case .failure(let error):
@@ -117,7 +136,8 @@ extension Engine {
     ) {
         let now = Self.now
         var deltas: [(sequence: LiveSequence, delta: ChoiceDelta)] = []
-        var finished: [RequestID] = []
+        var outcome = StepOutcome(
+            number: plan.number, stepTime: output.times.total, mergeTime: result.mergeTime)
         for (index, entry) in plan.entries.enumerated() {
             // What is drawn for a sequence that has ended meanwhile is not shown.
             guard let drawn = output.drawn[index], let sequence = sequences[entry.id] else {
@@ -125,13 +145,11 @@ extension Engine {
             }
             let delta = sequence.take(drawn)
             observeToken(of: sequence, on: replica, at: now)
-            if delta.finish != nil { finished.append(entry.id) }
+            if delta.finish != nil { outcome.finished.append(entry.id) }
+            if entry.drafts > 0 { outcome.accepted[entry.id] = max(0, delta.tokens.count - 1) }
             deltas.append((sequence, delta))
         }
-        observeStep(plan, on: replica, output, tokens: deltas.map(\.sequence), result)
-        var outcome = StepOutcome(
-            number: plan.number, stepTime: output.times.total, mergeTime: result.mergeTime,
-            finished: finished)
+        observeStep(plan, on: replica, shown: deltas, outcome, result)
         outcome.dropped = Set(output.dropped.map { plan.entries[$0].id })
         let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
         // The next step is handed over before anything is written, where it could not be before.
@@ -142,6 +160,6 @@ extension Engine {
         }
         for id in ended { end(id, at: now) }
         // A client need not wait for a step that was planned before its text was found to end.
-        for id in finished { end(id, at: now) }
+        for id in outcome.finished { end(id, at: now) }
     }
 }

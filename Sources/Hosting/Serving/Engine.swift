@@ -17,6 +17,8 @@ package final class Engine {
     package internal(set) var metrics: ServingMetrics
 
     var sequences: [RequestID: LiveSequence] = [:]
+    /// Those that guess their tokens ahead, in order of arrival.
+    var speculating: [RequestID] = []
     var generations: [Int: Generation] = [:]
     var replicas: [ReplicaCompute] = []
     /// Adapters that are packed for the kernels, shared by the replicas that hold them.
@@ -116,7 +118,7 @@ package final class Engine {
         let id = ReplicaID(rawValue: replica)
         performActions(on: id)
         if !replicas[replica].isBusy {
-            if let plan = fleet.planStep(on: id, at: Self.now) {
+            if let plan = fleet.planStep(on: id, at: Self.now, drafts: guess(on: replica)) {
                 start(plan, on: replica)
             } else if fleet.isHoldingBack(id), !patience.isActive {
                 patience.start(after: .milliseconds(1)) { [weak self] in self?.advance() }

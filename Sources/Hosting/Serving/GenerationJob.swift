@@ -21,6 +21,8 @@ nonisolated package struct GenerationJob: Sendable {
     package var skipsSpecialTokens: Bool
     /// How many alternatives to report beside each token; `nil` reports no logprobs.
     package var logprobs: Int?
+    /// How tokens are guessed ahead; `nil` where none are.
+    package var speculation: PromptLookup?
 
     package init(model: String, adapter: AdapterID, prompts: [[Int32]]) {
         self.model = model
@@ -34,6 +36,7 @@ nonisolated package struct GenerationJob: Sendable {
         self.includesStop = false
         self.skipsSpecialTokens = true
         self.logprobs = nil
+        self.speculation = nil
     }
 }
 

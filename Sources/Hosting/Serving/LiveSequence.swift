@@ -36,6 +36,8 @@ final class LiveSequence {
 
     /// Goes with each step that computes the sequence.
     let sampler: SequenceSampler
+    /// What may follow `tokens`, to be verified by the next step.
+    private(set) var draft: ArraySlice<Int32> = []
 
     private let setting: SequenceSetting
     private var stops: StopMatcher
@@ -44,6 +46,17 @@ final class LiveSequence {
     private static let detokenizedContext = 6
 
     var generatedCount: Int { tokens.count - promptCount }
+
+    /// Whether it verifies guesses, so that it is not known before a step's end how far it gets.
+    var speculates: Bool { generation.job.speculation != nil }
+
+    /// Guesses anew what may follow `tokens`.
+    ///
+    /// - Returns: how many tokens were guessed.
+    func guess() -> Int {
+        draft = generation.job.speculation?.guess(after: tokens) ?? []
+        return draft.count
+    }
 
     /// - Throws: what the sampler refuses, as a 400 that names the field.
     init(
@@ -75,19 +88,24 @@ final class LiveSequence {
         }
     }
 
-    /// Takes the next token, and says what it adds to the choice.
-    func take(_ drawn: Result<DrawnToken, SamplingError>) -> ChoiceDelta {
+    /// Takes the next tokens, up to one that ends the choice, and says what they add to it.
+    func take(_ drawn: Result<[DrawnToken], SamplingError>) -> ChoiceDelta {
         var delta = ChoiceDelta(choice: choice, text: "", tokens: [], logprobs: [], finish: nil)
         switch drawn {
         case .failure:
             finish = ChoiceDelta.Finish(reason: .error, stop: nil)
             delta.text = stops.finish()
-        case .success(let drawn):
-            tokens.append(drawn.sampled.token)
-            delta.tokens = [drawn.sampled.token]
-            if generation.job.logprobs != nil { delta.logprobs = [logprob(of: drawn.sampled)] }
-            delta.text = advance(with: drawn.sampled.token, stop: drawn.stop)
+        case .success(let run):
+            for drawn in run where finish == nil {
+                tokens.append(drawn.sampled.token)
+                delta.tokens.append(drawn.sampled.token)
+                if generation.job.logprobs != nil {
+                    delta.logprobs.append(logprob(of: drawn.sampled))
+                }
+                delta.text += advance(with: drawn.sampled.token, stop: drawn.stop)
+            }
         }
+        draft = []
         delta.finish = finish
         return delta
     }

@@ -68,10 +68,13 @@ package final class Executor {
             threads: configuration.threads)
         try splitStates.reserve(plan.stateCount, shape.stateFloats)
         try shrunk.reserve(plan.slots * plan.rowCount, plan.stackedRank.roundedUp(to: 32))
-        let wanted = plan.chunks.filter(\.wantsLogits)
-        let logits = try takeLogits(rows: wanted.count)
-        var rows = [Int?](repeating: nil, count: step.chunks.count)
-        for (row, chunk) in wanted.enumerated() { rows[chunk.index] = row }
+        var rows = [Range<Int>](repeating: 0..<0, count: step.chunks.count)
+        var wanted = 0
+        for chunk in plan.chunks {
+            rows[chunk.index] = wanted..<wanted + chunk.logitRows
+            wanted += chunk.logitRows
+        }
+        let logits = try takeLogits(rows: wanted)
 
         var times = StepTimes()
         if plan.rowCount > 0 {

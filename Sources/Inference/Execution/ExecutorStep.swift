@@ -13,7 +13,7 @@ package struct AdapterUse: Sendable {
 }
 
 /// Consecutive tokens of one sequence that a step computes: a piece of its prompt, or its newest
-/// token.
+/// token and perhaps a guess of those that follow.
 package struct SequenceChunk: Sendable {
     package var tokens: [Int32]
     /// Tokens of the sequence whose keys and values are in its pages already.
@@ -23,18 +23,18 @@ package struct SequenceChunk: Sendable {
     /// Applied in this order. Requests whose numbers are to be the same bit for bit, step after
     /// step, keep the same order.
     package var adapters: [AdapterUse]
-    /// Whether the logits that follow the last token are wanted.
-    package var wantsLogits: Bool
+    /// For how many of the last tokens the logits that follow are wanted.
+    package var logitRows: Int
 
     package init(
         tokens: [Int32], position: Int, pages: [Int32], adapters: [AdapterUse] = [],
-        wantsLogits: Bool = true
+        logitRows: Int = 1
     ) {
         self.tokens = tokens
         self.position = position
         self.pages = pages
         self.adapters = adapters
-        self.wantsLogits = wantsLogits
+        self.logitRows = logitRows
     }
 }
 

@@ -139,9 +139,12 @@ struct ForwardPass {
         forRows(rows) { quantize(x, width, $0) }
     }
 
-    /// The last norm and the output head, for the last rows of the chunks that want logits.
+    /// The last norm and the output head, for the last rows of chunks, as many as want logits.
     private func head(_ logits: LogitsBuffer) {
-        let last = plan.chunks.filter(\.wantsLogits).map { $0.firstRow + $0.rowCount - 1 }
+        let last = plan.chunks.flatMap { chunk in
+            let end = chunk.firstRow + chunk.rowCount
+            return end - chunk.logitRows..<end
+        }
         guard !last.isEmpty else { return }
         let (hidden, normed) = (scratch.hidden, scratch.normed)
         for (row, source) in last.enumerated() {

@@ -28,13 +28,12 @@ package final class LogitsBuffer: @unchecked Sendable {
     }
 
     /// Calls `body` with the `vocabularySize` logits of a row, valid only during the call.
-    package func withRow<R>(
-        _ row: Int, _ body: (UnsafeBufferPointer<Float>) throws -> R
-    ) rethrows -> R {
+    package func withRow<R, E: Error>(
+        _ row: Int, _ body: (UnsafeBufferPointer<Float>) throws(E) -> R
+    ) throws(E) -> R {
         precondition((0..<capacity).contains(row), "row \(row) of \(capacity)")
-        return try withExtendedLifetime(memory) {
-            try body(UnsafeBufferPointer(start: base + row * stride, count: vocabularySize))
-        }
+        defer { extendLifetime(memory) }
+        return try body(UnsafeBufferPointer(start: base + row * stride, count: vocabularySize))
     }
 }
 
@@ -55,8 +54,8 @@ package struct StepTimes: Sendable, Equatable {
 /// What a step computed.
 package struct StepOutput: Sendable {
     package let logits: LogitsBuffer
-    /// For each chunk of the step, the row of its logits; nil where none were wanted.
-    package let rows: [Int?]
+    /// For each chunk of the step, the rows of its logits; empty where none were wanted.
+    package let rows: [Range<Int>]
     package let times: StepTimes
     /// Tokens of all chunks.
     package let tokenCount: Int

@@ -50,7 +50,7 @@ struct StepPlan {
         let rowCount: Int
         let position: Int
         let pagesOffset: Int
-        let wantsLogits: Bool
+        let logitRows: Int
     }
 
     /// Where one row stands in its sequence.
@@ -91,7 +91,7 @@ struct StepPlan {
                 Chunk(
                     index: index, firstRow: rowCount, rowCount: chunk.tokens.count,
                     position: chunk.position, pagesOffset: pagesOffset,
-                    wantsLogits: chunk.wantsLogits))
+                    logitRows: chunk.logitRows))
             for (offset, token) in chunk.tokens.enumerated() {
                 places.append(
                     Place(

@@ -47,6 +47,9 @@ struct StepValidation {
             InferenceError(.invalidStep, message, chunk: index)
         }
         guard !chunk.tokens.isEmpty else { throw fail("no tokens; give at least one") }
+        guard (0...chunk.tokens.count).contains(chunk.logitRows) else {
+            throw fail("\(chunk.logitRows) rows of logits for \(chunk.tokens.count) tokens")
+        }
         let (end, overflow) = chunk.position.addingReportingOverflow(chunk.tokens.count)
         guard chunk.position >= 0, !overflow, end <= configuration.contextLength else {
             throw fail(

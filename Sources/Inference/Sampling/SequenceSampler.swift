@@ -24,6 +24,35 @@ package final class SequenceSampler: @unchecked Sendable {
         self.sampler = sampler
     }
 
+    /// Draws the token that follows each of these rows of a step, as long as that is the one that
+    /// the next row was computed for.
+    ///
+    /// Since a row's logits and the draw from them depend on the tokens before it only, the tokens
+    /// are those that single steps would give.
+    ///
+    /// - Returns: at least one token; all but the last are the first of `drafts`.
+    package func draw(
+        rows: Range<Int>, of logits: LogitsBuffer, verifying drafts: ArraySlice<Int32>,
+        scratch: inout SamplingScratch
+    ) throws(SamplingError) -> [DrawnToken] {
+        var run: [DrawnToken] = []
+        for (row, draft) in zip(rows, drafts.map(Optional.some) + [nil]) {
+            do throws(SamplingError) {
+                let drawn = try logits.withRow(row) { (logits) throws(SamplingError) in
+                    try draw(from: logits, scratch: &scratch)
+                }
+                run.append(drawn)
+            } catch {
+                // Nothing is known of a row that a step of its own has not reached.
+                if run.isEmpty { throw error }
+                isOver = false
+                break
+            }
+            if isOver || run.last?.sampled.token != draft { break }
+        }
+        return run
+    }
+
     /// Draws the token that follows, from the model's logits.
     package func draw(
         from logits: UnsafeBufferPointer<Float>, scratch: inout SamplingScratch
@@ -41,25 +70,29 @@ package final class SequenceSampler: @unchecked Sendable {
     }
 }
 
-/// One row of logits to draw from.
+/// What a sequence draws from a step: one token, and one more for each draft that comes true.
 package struct RowDraw {
-    package var row: Int
+    /// Of the step's logits; one more than there are drafts.
+    package var rows: Range<Int>
     package var sampler: SequenceSampler
+    /// The last tokens of the chunk, where they are a guess.
+    package var drafts: ArraySlice<Int32>
 
-    package init(row: Int, sampler: SequenceSampler) {
-        self.row = row
+    package init(rows: Range<Int>, sampler: SequenceSampler, drafts: ArraySlice<Int32> = []) {
+        self.rows = rows
         self.sampler = sampler
+        self.drafts = drafts
     }
 }
 
 extension Executor {
-    /// Draws a token from each of these rows of a step's logits, on all threads of the team.
+    /// Draws tokens from a step's logits, on all threads of the team.
     ///
     /// - Returns: what was drawn, in the order of `draws`; no sampler may be named twice.
     package func draw(
         _ draws: [RowDraw], from logits: LogitsBuffer
-    ) -> [Result<DrawnToken, SamplingError>] {
-        var results = [Result<DrawnToken, SamplingError>](
+    ) -> [Result<[DrawnToken], SamplingError>] {
+        var results = [Result<[DrawnToken], SamplingError>](
             repeating: .failure(SamplingError(.nothingToSample, "the row was not drawn from")),
             count: draws.count)
         results.withUnsafeMutableBufferPointer { results in
@@ -68,10 +101,10 @@ extension Executor {
                 nonisolated(unsafe) let (results, scratch) = (results, scratch)
                 team.parallel(draws.count) { index, member in
                     let draw = draws[index]
-                    results[index] = logits.withRow(draw.row) { row in
-                        Result { () throws(SamplingError) in
-                            try draw.sampler.draw(from: row, scratch: &scratch[member])
-                        }
+                    results[index] = Result { () throws(SamplingError) in
+                        try draw.sampler.draw(
+                            rows: draw.rows, of: logits, verifying: draw.drafts,
+                            scratch: &scratch[member])
                     }
                 }
             }

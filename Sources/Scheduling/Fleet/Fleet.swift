@@ -184,9 +184,11 @@ package struct Fleet {
 
     // MARK: - Steps
 
-    /// As ``ReplicaScheduler/planStep(at:)``.
-    package mutating func planStep(on replica: ReplicaID, at now: Instant) -> StepPlan? {
-        change(replica.rawValue, at: now) { $0.planStep(at: now) }
+    /// As ``ReplicaScheduler/planStep(at:drafts:)``.
+    package mutating func planStep(
+        on replica: ReplicaID, at now: Instant, drafts: [RequestID: Int] = [:]
+    ) -> StepPlan? {
+        change(replica.rawValue, at: now) { $0.planStep(at: now, drafts: drafts) }
     }
 
     /// As ``ReplicaScheduler/planAhead(at:)``.

@@ -63,6 +63,17 @@ package struct KVPageTable: Sendable {
         return holding.pages
     }
 
+    /// Forgets a request's tokens behind the first `tokens`, and takes back the pages of those only.
+    package mutating func trim(_ id: RequestID, to tokens: Int) {
+        guard var holding = holdings[id], tokens < holding.tokens else { return }
+        let kept = KVPages.count(holding: tokens, pageTokens: pageTokens)
+        returned.append(contentsOf: holding.pages[kept...].reversed())
+        holding.pages.removeLast(holding.pages.count - kept)
+        usedTokens -= holding.tokens - tokens
+        holding.tokens = tokens
+        holdings[id] = holding
+    }
+
     /// Takes back all pages of a request.
     ///
     /// - Returns: how many it held.

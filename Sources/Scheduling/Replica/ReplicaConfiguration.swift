@@ -74,6 +74,10 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var aheadSteps = 0
     package var wastedTokens = 0
 
+    /// Drafts computed, and those of them that were accepted.
+    package var draftTokens = 0
+    package var acceptedTokens = 0
+
     /// Requests that lost their pages and are computed again.
     package var preemptions = 0
 

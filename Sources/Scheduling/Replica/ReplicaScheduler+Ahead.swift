@@ -25,19 +25,22 @@ extension ReplicaScheduler {
         inFlight.first.map { queue.record(slot).lastStep >= $0.number } ?? false
     }
 
-    /// Lets the requests of the step under way stand as they will when it has ended.
-    mutating func assume() {
+    /// Lets the requests of the step under way stand as they will when it has ended, with so many
+    /// of their drafts accepted.
+    mutating func assume(accepted: [RequestID: Int] = [:]) {
         guard let step = inFlight.first, !step.isAssumed else { return }
         inFlight[0].isAssumed = true
         var complete: [Int] = []
         for entry in step.entries {
             guard let slot = queue.slot(of: entry.id) else { continue }
+            let accepted = entry.accepted(accepted)
             queue.update(slot) { snapshot, _ in
-                snapshot.computedTokens += entry.tokens
+                snapshot.computedTokens += entry.tokens - entry.drafts + accepted
                 snapshot.phase = entry.samples ? .decoding : .prefilling
-                if entry.samples { snapshot.generatedTokens += 1 }
+                if entry.samples { snapshot.generatedTokens += 1 + accepted }
             }
             let snapshot = queue.snapshot(slot)
+            if entry.drafts > accepted { pages.trim(entry.id, to: snapshot.computedTokens) }
             if snapshot.generatedTokens >= snapshot.maximumTokens { complete.append(slot) }
         }
         depart(complete, .complete)

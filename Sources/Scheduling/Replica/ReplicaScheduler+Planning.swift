@@ -17,7 +17,12 @@ struct ChosenPlan {
 extension ReplicaScheduler {
     /// Decides the next step, or `nil` where one is under way, nothing can run, or the batching
     /// policy holds requests back (then ``isHoldingBack``).
-    package mutating func planStep(at now: Instant) -> StepPlan? {
+    ///
+    /// `drafts` says how many tokens of its own guess a request has to verify. Where it decodes in
+    /// this step, as many of them are computed with it as the policy's plan leaves room for.
+    package mutating func planStep(
+        at now: Instant, drafts: [RequestID: Int] = [:]
+    ) -> StepPlan? {
         isHoldingBack = false
         guard isRunnable else { return nil }
         let isForced = areUndoingEachOther
@@ -28,16 +33,19 @@ extension ReplicaScheduler {
             isHoldingBack = true
             return nil
         }
-        return launch(chosen, at: now)
+        guard var plan = launch(chosen, at: now) else { return nil }
+        if !drafts.isEmpty { add(drafts, to: &plan) }
+        return plan
     }
 
     /// Decides the step that follows the one under way, as if that had done what it was planned to
-    /// do; `nil` where that cannot be decided yet, then ``planStep(at:)`` does once it has ended.
+    /// do; `nil` where that cannot be decided yet, then ``planStep(at:drafts:)`` does once it has ended.
     ///
     /// A step that could run only on pages of others is left for later, so that no request loses
-    /// pages that a step under way uses.
+    /// pages that a step under way uses. So is what follows a step that verifies drafts, since
+    /// nobody knows how far its requests will get.
     package mutating func planAhead(at now: Instant) -> StepPlan? {
-        guard inFlight.count == 1, !areUndoingEachOther else { return nil }
+        guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther else { return nil }
         assume()
         guard backlog.runnable > 0 else { return nil }
         let arrangement = arrange(isForced: false, at: now)

@@ -8,6 +8,7 @@ struct StepInFlight {
         var id: RequestID
         var tokens: Int
         var samples: Bool
+        var drafts = 0
     }
 
     var number: Int
@@ -24,6 +25,8 @@ struct StepInFlight {
 
     /// Whether the requests stand as they will when it has ended.
     var isAssumed = false
+
+    var hasDrafts: Bool { entries.contains { $0.drafts > 0 } }
 }
 
 extension ReplicaScheduler {
@@ -112,7 +115,7 @@ extension ReplicaScheduler {
     ///   under way.
     package mutating func complete(_ outcome: StepOutcome, at now: Instant) -> [RequestID] {
         guard inFlight.first?.number == outcome.number else { return [] }
-        assume()
+        assume(accepted: outcome.accepted)
         guard let step = takeStep(at: now) else { return [] }
         for entry in step.entries { count(entry, outcome) }
         var ended: [RequestID] = []
@@ -145,7 +148,10 @@ extension ReplicaScheduler {
         if departure?.cause == .ended {
             counters.wastedTokens += entry.tokens
         } else if entry.samples {
-            counters.generatedTokens += 1
+            let accepted = entry.accepted(outcome.accepted)
+            counters.generatedTokens += 1 + accepted
+            counters.draftTokens += entry.drafts
+            counters.acceptedTokens += accepted
             preemptionsSinceToken = 0
         }
         if let departure, departure.cause == .complete { countFinished(departure.snapshot) }
@@ -224,6 +230,15 @@ extension StepInFlight {
         guard request.adapter != mode.mergedAdapter else { return }
         features.rankTokens += tokens * (rank + correctedRank)
         if isFirst { features.distinctRanks += rank }
+    }
+
+    /// Adds rows that verify drafts behind the request's own.
+    mutating func count(drafts: Int, of request: RequestSnapshot, rank: Int) {
+        features.decodeRows += drafts
+        features.attendedTokens +=
+            drafts * (request.computedTokens + 1) + drafts * (drafts + 1) / 2
+        guard request.adapter != mode.mergedAdapter else { return }
+        features.rankTokens += drafts * (rank + correctedRank)
     }
 }
 

@@ -6,7 +6,7 @@ package import PolicyKit
 ///
 /// Events go in as method calls with the time; what must be done comes out as return values and as
 /// ``takeActions()``. Decisions depend on the events and the policies' seeds alone. One step is
-/// under way at a time: ``planStep(at:)`` gives the next one once ``complete(_:at:)`` or
+/// under way at a time: ``planStep(at:drafts:)`` gives the next one once ``complete(_:at:)`` or
 /// ``failStep(_:at:)`` has reported on the last. ``planAhead(at:)`` gives the next one already while
 /// one is under way, as if that had done what it was planned to do.
 package struct ReplicaScheduler {
@@ -17,7 +17,7 @@ package struct ReplicaScheduler {
     /// The mode of the last step planned.
     package internal(set) var mode = BatchMode.unmerged
 
-    /// Whether the last ``planStep(at:)`` came empty because the batching policy held requests back
+    /// Whether the last ``planStep(at:drafts:)`` came empty because the batching policy held requests back
     /// though they could run: the caller asks again after a short while even if nothing happens.
     package internal(set) var isHoldingBack = false
 
@@ -88,7 +88,7 @@ package struct ReplicaScheduler {
     /// Whether a step is under way.
     package var isStepping: Bool { !inFlight.isEmpty }
 
-    /// Whether ``planStep(at:)`` could give a step now.
+    /// Whether ``planStep(at:drafts:)`` could give a step now.
     package var isRunnable: Bool { inFlight.isEmpty && backlog.runnable > 0 }
 
     /// Requests that keep their pages until a step under way has ended, and are in no backlog.

@@ -42,6 +42,10 @@ package struct StepEntry: Sendable, Equatable {
 
     /// Whether the last row gives the request's next token.
     package var samples: Bool
+
+    /// How many of the tokens, at the end, are drafts: the request's own guess of what follows, to
+    /// be verified. Then each of the last `drafts + 1` rows gives a token.
+    package var drafts = 0
 }
 
 /// One iteration, for the executor.
@@ -57,7 +61,8 @@ package struct StepPlan: Sendable, Equatable {
     package var isAhead = false
 }
 
-/// What became of an iteration: each entry that samples got one more token.
+/// What became of an iteration: each entry that samples got one more token, and one for each of its
+/// drafts that was accepted.
 package struct StepOutcome: Sendable {
     /// The number of the plan.
     package var number: Int
@@ -73,6 +78,9 @@ package struct StepOutcome: Sendable {
 
     /// Requests whose rows were left out, as they had ended before the step began.
     package var dropped: Set<RequestID> = []
+
+    /// How many of its drafts a request keeps; none where it is not named.
+    package var accepted: [RequestID: Int] = [:]
 
     package init(
         number: Int, stepTime: Duration, mergeTime: Duration = .zero, finished: [RequestID] = []

@@ -96,7 +96,8 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         let names = [
             "model", "temperature", "top_p", "top_k", "seed", "stop", "n", "logit_bias", "logprobs",
             "stream_options", "echo", "suffix", "best_of", "response_format", "tools", "mixture",
-            "guided_json", "truncate_prompt_tokens", "priority", "max_tokens", "user",
+            "speculation", "guided_json", "truncate_prompt_tokens", "priority", "max_tokens",
+            "user",
         ]
         let nulls = names.map { "\"\($0)\": null" }.joined(separator: ", ")
         #expect(try completion("{\"prompt\": \"x\", \(nulls)}") == completion(#"{"prompt": "x"}"#))
@@ -142,6 +143,10 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         (#"{"prompt": "x", "stream_options": {}}"#, "stream_options", "set stream to true"),
         (#"{"prompt": "x", "seed": 1e40}"#, "seed", "an integer of 64 bits"),
         (#"{"prompt": "x", "mixture": {"mask": [2]}}"#, "mixture.mask[0]", "true, false"),
+        (#"{"prompt": "x", "speculation": true}"#, "speculation", "an object"),
+        (#"{"prompt": "x", "speculation": {"tokens": 0}}"#, "speculation.tokens", "1 to 16"),
+        (#"{"prompt": "x", "speculation": {"ngram": 17}}"#, "speculation.ngram", "1 to 16"),
+        (#"{"prompt": "x", "speculation": {"ngram": 1.5}}"#, "speculation.ngram", "1.5"),
         (#"{"prompt": "x", "stream": 1}"#, "stream", "true or false"),
     ])
     func badCompletionsAreRefusedByField(json: String, field: String, part: String) {

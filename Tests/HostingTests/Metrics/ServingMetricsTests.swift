@@ -82,14 +82,22 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
 
     @Test func aStepCountsItsTokensByAdapter() throws {
         var metrics = metrics()
-        metrics.stepCompleted(
-            CompletedStep(
-                replica: 0, duration: .milliseconds(20), overhead: .microseconds(30),
-                tokens: [
-                    .init(adapter: nil, prompt: 10, generated: 1),
-                    .init(adapter: "roman", prompt: 0, generated: 3),
-                ], preemptions: 2))
+        var step = CompletedStep(
+            replica: 0, duration: .milliseconds(20), overhead: .microseconds(30),
+            tokens: [
+                .init(adapter: nil, prompt: 10, generated: 1),
+                .init(adapter: "roman", prompt: 0, generated: 3),
+            ], preemptions: 2)
+        step.isAhead = true
+        step.discarded = 5
+        (step.drafts, step.draftTokens, step.acceptedTokens) = (2, 7, 3)
+        metrics.stepCompleted(step)
         let check = try ExpositionCheck(metrics.exposition())
+        #expect(check.value("burrow:steps_ahead_total") == 1)
+        #expect(check.value("burrow:discarded_tokens_total") == 5)
+        #expect(check.value("vllm:spec_decode_num_drafts_total") == 2)
+        #expect(check.value("vllm:spec_decode_num_draft_tokens_total") == 7)
+        #expect(check.value("vllm:spec_decode_num_accepted_tokens_total") == 3)
         #expect(check.value("vllm:prompt_tokens_total") == 10)
         #expect(check.value("vllm:generation_tokens_total") == 4)
         #expect(check.value("vllm:num_preemptions_total") == 2)

@@ -8,7 +8,7 @@ enum FleetEvent: Sendable {
     case submit(NewRequest)
     case cancel(RequestID)
     case finish(RequestID)
-    case plan(ReplicaID)
+    case plan(ReplicaID, drafts: [RequestID: Int] = [:])
     case planAhead(ReplicaID)
     case complete(StepOutcome, ReplicaID)
     case failStep(Int, ReplicaID)
@@ -47,7 +47,8 @@ extension Fleet {
         case .submit(let request): .admission(submit(request, at: now))
         case .cancel(let id): .release(cancel(id, at: now))
         case .finish(let id): .release(finish(id, at: now))
-        case .plan(let replica): .plan(planStep(on: replica, at: now))
+        case .plan(let replica, let drafts):
+            .plan(planStep(on: replica, at: now, drafts: drafts))
         case .planAhead(let replica): .plan(planAhead(on: replica, at: now))
         case .complete(let outcome, let replica):
             .ended(complete(outcome, on: replica, at: now))

@@ -40,11 +40,18 @@ struct FleetWitness {
         case (.cancel(let id), .release(.now)), (.finish(let id), .release(.now)): end(id)
         case (.cancel(let id), .release(.afterStep)), (.finish(let id), .release(.afterStep)):
             check(over.insert(id).inserted, "request \(id) is over twice")
-        case (.plan(let replica), .plan(let plan?)):
+        case (.plan(let replica, let drafts), .plan(let plan?)):
             check(inFlight[replica, default: []].isEmpty, "two steps at once")
+            for entry in plan.entries {
+                check(entry.drafts <= max(0, drafts[entry.id] ?? 0), "drafts that nobody made")
+            }
             note(plan, on: replica, configuration: configuration)
         case (.planAhead(let replica), .plan(let plan?)):
             check(inFlight[replica]?.count == 1, "ahead of no step, or of two")
+            check(plan.entries.allSatisfy { $0.drafts == 0 }, "drafts of unknown texts")
+            check(
+                inFlight[replica]?.first?.entries.allSatisfy { $0.drafts == 0 } == true,
+                "ahead of a step whose requests get nobody knows how far")
             aheadSteps += 1
             note(plan, on: replica, configuration: configuration)
         case (.complete(let outcome, let replica), .ended(let ended)):
@@ -163,9 +170,14 @@ struct FleetWitness {
         }
         check(entry.position == state.computed, "\(entry.id) jumps to \(entry.position)")
         let end = entry.position + entry.tokens
-        let known = state.request.promptTokens + state.generated
+        let known = state.request.promptTokens + state.generated + entry.drafts
         check(entry.tokens >= 1 && end <= known, "\(entry.id) computes \(end) of \(known)")
         check(entry.samples == (end == known), "\(entry.id) samples wrongly")
+        check(
+            entry.drafts == 0
+                || entry.drafts == entry.tokens - 1 && state.generated > 0
+                    && state.generated + entry.drafts < state.request.maximumTokens,
+            "\(entry.id) has \(entry.drafts) drafts in \(entry.tokens) tokens")
         check(
             entry.pages.count == (end + configuration.pageTokens - 1) / configuration.pageTokens,
             "\(entry.id) has \(entry.pages.count) pages for \(end) tokens")
@@ -177,8 +189,9 @@ struct FleetWitness {
         guard let plan else { return }
         for entry in plan.entries {
             if entry.position == 0 { live[entry.id]?.computed = 0 }
-            live[entry.id]?.computed += entry.tokens
-            if entry.samples { live[entry.id]?.generated += 1 }
+            let rejected = entry.drafts - (outcome.accepted[entry.id] ?? 0)
+            live[entry.id]?.computed += entry.tokens - rejected
+            if entry.samples { live[entry.id]?.generated += 1 + entry.drafts - rejected }
             if let state = live[entry.id], state.generated >= state.request.maximumTokens {
                 check(ended.contains(entry.id), "\(entry.id) has all its tokens and goes on")
                 completed += 1

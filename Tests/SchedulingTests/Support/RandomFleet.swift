@@ -110,8 +110,17 @@ struct RandomFleet {
                 if failing, random.chance(40) { continue }
                 end(plan, on: replica, failing: failing)
             }
-            apply(.plan(replica))
+            apply(.plan(replica, drafts: random.chance(50) ? someDrafts() : [:]))
         }
+    }
+
+    /// Guesses of some requests, wherever they are and however far.
+    private mutating func someDrafts() -> [RequestID: Int] {
+        var drafts: [RequestID: Int] = [:]
+        for id in witness.live.keys.sorted() where random.chance(50) {
+            drafts[id] = [0, 1, 3, 9, .max, -1][random.below(6)]
+        }
+        return drafts
     }
 
     private mutating func load(_ id: AdapterID, on replica: ReplicaID, failing: Bool) {
@@ -127,6 +136,9 @@ struct RandomFleet {
             number: plan.number, stepTime: .microseconds(100 + random.below(5_000)))
         if failing, random.chance(10) {
             outcome.finished = plan.entries.filter(\.samples).prefix(1).map(\.id)
+        }
+        for entry in plan.entries where entry.drafts > 0 {
+            outcome.accepted[entry.id] = random.below(entry.drafts + 1)
         }
         if random.chance(50) {
             outcome.dropped = Set(plan.entries.map(\.id)).intersection(witness.over)

@@ -43,6 +43,7 @@ nonisolated extension GenerationRequest {
         sampling = try fields.sampling(limits: limits)
         choicesPerPrompt = try fields.integer("n", in: 1...limits.choicesPerPrompt) ?? 1
         mixture = try fields.mixture(limits: limits)
+        speculation = try fields.speculation(limits: limits)
         user = try fields.string("user")
         let isChat = if case .chat = input { true } else { false }
         addsSpecialTokens = try fields.boolean("add_special_tokens") ?? !isChat
@@ -204,6 +205,18 @@ nonisolated extension RequestFields {
             throw failure("top_logprobs", "needs logprobs: set logprobs to true.")
         }
         return wanted ? alternatives : nil
+    }
+
+    func speculation(limits: RequestLimits) throws(APIError) -> SpeculationFields? {
+        guard let fields = try fields("speculation") else { return nil }
+        var speculation = SpeculationFields()
+        if let tokens = try fields.integer("tokens", in: 1...limits.speculatedTokens) {
+            speculation.tokens = tokens
+        }
+        if let ngram = try fields.integer("ngram", in: 1...limits.speculationNgram) {
+            speculation.ngram = ngram
+        }
+        return speculation
     }
 
     func mixture(limits: RequestLimits) throws(APIError) -> MixtureFields? {

@@ -18,6 +18,8 @@ nonisolated package struct GenerationRequest: Sendable, Equatable {
     package var addsSpecialTokens: Bool
     /// What the request says about the mixture that `model` names.
     package var mixture: MixtureFields?
+    /// How tokens are guessed ahead; nil where none are. It changes nothing but the time.
+    package var speculation: SpeculationFields?
     /// OpenAI's opaque end-user name.
     package var user: String?
 
@@ -173,6 +175,16 @@ nonisolated package struct MixtureFields: Sendable, Equatable {
     package var mask: [Bool]?
 }
 
+/// How a request guesses its next tokens, from earlier ones of prompt and output.
+nonisolated package struct SpeculationFields: Sendable, Equatable {
+    /// The most tokens to guess at a time.
+    package var tokens = 5
+    /// How many of the last tokens must have occurred before.
+    package var ngram = 3
+
+    package init() {}
+}
+
 /// The bounds on one generation request.
 nonisolated package struct RequestLimits: Sendable, Equatable {
     package var json = JSONLimits()
@@ -190,6 +202,9 @@ nonisolated package struct RequestLimits: Sendable, Equatable {
     /// `logprobs` and `top_logprobs`.
     package var logprobs = 20
     package var experts = 1024
+    /// `speculation.tokens` and `speculation.ngram`.
+    package var speculatedTokens = 16
+    package var speculationNgram = 16
 
     package init() {}
 }
