@@ -141,12 +141,13 @@ public protocol BatchingPolicy: Policy {
     /// runnable is allowed; the host asks again when something changed.
     ///
     /// `requests` are all unfinished requests of the replica, in the order that the fairness policy
-    /// gave them.
+    /// gave them. The host may ask while the iteration before is under way; requests then stand as
+    /// they will when that has ended, and ``observe(_:)`` tells of it later.
     func plan(
         _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
     ) throws(PolicyError)
 
-    /// Learns what an iteration did.
+    /// Learns what an iteration did; the one after it may have been planned already.
     func observe(_ step: StepObservation)
 }
 

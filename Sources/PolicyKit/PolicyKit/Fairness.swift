@@ -62,13 +62,15 @@ public struct ServiceSettlement: Sendable {
 public protocol FairnessPolicy: Policy {
     /// Orders the requests for the next iteration.
     ///
-    /// `requests` are all unfinished requests of the replica, in order of arrival.
+    /// `requests` are all unfinished requests of the replica, in order of arrival. The host may ask
+    /// while the iteration before is under way; requests then stand as they will when that has
+    /// ended, and ``settle(_:)`` tells of it later.
     func arrange(
         _ requests: Span<RequestSnapshot>, in context: FairnessContext,
         into arrangement: inout FairnessArrangement
     ) throws(PolicyError)
 
-    /// Settles the accounts after an iteration.
+    /// Settles the accounts after an iteration; the one after it may have been arranged already.
     func settle(_ settlement: ServiceSettlement)
 }
 
