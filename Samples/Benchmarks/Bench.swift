@@ -56,11 +56,11 @@ struct Bench {
         for index in 0..<3 {
             last = nil
             let start = clock.now
-            last = try MergedModel(base: model, adapter: adapters[index], team: executor.team)
+            last = try MergedModel.build(base: model, adapter: adapters[index], team: executor.team)
             best = min(best, (clock.now - start).seconds)
         }
         mergeSeconds = best
-        merged = try last ?? MergedModel(base: model, adapter: adapters[0], team: executor.team)
+        merged = try last ?? MergedModel.build(base: model, adapter: adapters[0], team: executor.team)
     }
 
     /// Every workload in turn, `rounds` times, so that a disturbance hits all alike; the fastest

@@ -15,5 +15,7 @@
 #define KERNEL_SHRINK_ROWS 4
 #define KERNEL_ATTENTION_QUERIES 8
 #define KERNEL_ATTENTION_VECTORS 2
+#define KERNEL_MERGE_INPUTS 8
+#define KERNEL_MERGE_LANES 2
 #define KERNEL_SPIN_CHAINS 24
 #define KERNEL_KEEP(sum) __asm__ volatile("" : "+v"(sum) : : "memory")

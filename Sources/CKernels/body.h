@@ -15,6 +15,8 @@
 // KERNEL_ATTENTION_VECTORS  registers of values
 // KERNEL_KEEP             ties a sum to a register at this point: otherwise the compiler loads all
 //                         rows' values before it uses any, and so runs out of registers
+// KERNEL_MERGE_INPUTS     inputs of a tile of a merge
+// KERNEL_MERGE_LANES      its columns, in sixteens
 // KERNEL_ADD_PAIR_PRODUCTS  the instructions for sums + pairs of products, if there are any
 
 #include "vector.h"
@@ -30,6 +32,7 @@
 
 #include "product.h"
 #include "quantize.h"
+#include "merge.h"
 #include "rows.h"
 #include "sampling.h"
 #include "shrink.h"
@@ -48,6 +51,7 @@ static const KernelTable table = {
     .attend = attend,
     .attend_join = attend_join,
     .merge = merge,
+    .merge_inputs = merge_inputs,
     .spin = spin,
     .read_all = read_all,
     .peak = peak,

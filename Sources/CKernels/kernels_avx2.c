@@ -22,6 +22,8 @@
 #define KERNEL_SHRINK_ROWS 1
 #define KERNEL_ATTENTION_QUERIES 3
 #define KERNEL_ATTENTION_VECTORS 4
+#define KERNEL_MERGE_INPUTS 4
+#define KERNEL_MERGE_LANES 1
 #define KERNEL_SPIN_CHAINS 12
 #define KERNEL_KEEP(sum) __asm__ volatile("" : "+x"(sum) : : "memory")
 #define KERNEL_ADD_PAIR_PRODUCTS(sums, a, b) \

@@ -32,7 +32,8 @@ struct MergedModelTests {
         let model = try Fixtures.model(folder.appending(path: "base"), precision.0)
         let adapter = try Fixtures.adapter(
             name, in: folder.appending(path: "adapters"), for: model)
-        let merged = try MergedModel(base: model, adapter: adapter, threads: 2)
+        let merged = try MergedModel.build(
+            base: model, adapter: adapter, team: ThreadTeam(members: 2))
         let executor = try GreedyDriver.executor(model)
         let prompt: [Int32] = [3, 77, 200, 15, 411, 8, 9, 10, 300]
         var request = TestRequest(prompt: prompt, count: 1)
@@ -52,7 +53,7 @@ struct MergedModelTests {
         let base = try GreedyDriver(executor: executor).run([request])
         var first: [[Float]?] = [nil, nil]
         for round in 0..<4 {
-            let merged = try MergedModel(
+            let merged = try MergedModel.build(
                 base: model, adapter: adapters[round % 2], team: executor.team)
             let result = try GreedyDriver(executor: executor, weights: .merged(merged))
                 .run([request])
@@ -70,7 +71,7 @@ struct MergedModelTests {
         let model = try AwkwardModel.packed(precision.0)
         let mine = try AwkwardModel.adapter(rank: 8, for: model)
         let other = try AwkwardModel.adapter(rank: 5, for: model)
-        let merged = try MergedModel(base: model, adapter: mine, threads: 1)
+        let merged = try MergedModel.build(base: model, adapter: mine, team: ThreadTeam(members: 1))
         let executor = try GreedyDriver.executor(model)
         func requests(_ uses: [[AdapterUse]]) -> [TestRequest] {
             uses.enumerated().map {
@@ -92,7 +93,8 @@ struct MergedModelTests {
         let model = try Fixtures.model(folder.appending(path: "base"), .bf16)
         let adapter = try Fixtures.adapter(
             "qv-rslora-r4", in: folder.appending(path: "adapters"), for: model)
-        let merged = try MergedModel(base: model, adapter: adapter, threads: 1)
+        let merged = try MergedModel.build(
+            base: model, adapter: adapter, team: ThreadTeam(members: 1))
         for (index, pair) in zip(model.linears, merged.linears).enumerated() {
             let kind = LinearKind.allCases[index % 7]
             #expect((pair.0.weights != pair.1.weights) == [.q, .v].contains(kind))
@@ -110,7 +112,7 @@ struct MergedModelTests {
         let models = try (0..<2).map { _ in try AwkwardModel.packed(.bf16) }
         let adapter = try AwkwardModel.adapter(rank: 2, for: models[0])
         let error = #expect(throws: InferenceError.self) {
-            try MergedModel(base: models[1], adapter: adapter, threads: 1)
+            try MergedModel.build(base: models[1], adapter: adapter, team: ThreadTeam(members: 1))
         }
         #expect(error?.code == .wrongModel)
     }

@@ -71,7 +71,8 @@ struct StepValidationTests {
         let executor = try executor()
         let own = try AwkwardModel.adapter(rank: 2, for: executor.model)
         let strange = try AwkwardModel.adapter(rank: 2, for: AwkwardModel.packed(.bf16))
-        let merged = try MergedModel(base: strange.model, adapter: strange, threads: 1)
+        let merged = try MergedModel.build(
+            base: strange.model, adapter: strange, team: ThreadTeam(members: 1))
         func code(_ weights: StepWeights, _ uses: [AdapterUse]) -> InferenceError.Code? {
             var chunk = Self.chunk(1, pages: [0])
             chunk.adapters = uses

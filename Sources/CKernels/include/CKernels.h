@@ -129,6 +129,32 @@ typedef struct {
     size_t value_stride;
 } KernelCache;
 
+// Inputs that lie side by side in what a merge reads of A.
+#define KERNEL_MERGE_BLOCK 8
+
+// target = W + B * (scaled A), for some panels of W, summed in f32 over the ranks in ascending
+// order and rounded once; with int8 each output gets a new scale.
+typedef struct {
+    // The first panel, and where it goes; 64-byte aligned.
+    const void *weights;
+    void *target;
+    size_t panel_bytes;
+    size_t panels;
+    KernelType type;
+    // Even; inputs that pad an odd depth have zeros in both factors.
+    size_t depth;
+    // The panel of B that belongs to the first panel, of `adapter_type`.
+    const void *b;
+    size_t b_panel_bytes;
+    KernelType adapter_type;
+    size_t rank;
+    // From `merge_inputs`.
+    const float *inputs;
+    // Scratch of 32 * (rank rounded up to even) floats, and with int8 of 32 * depth.
+    float *outputs;
+    float *sums;
+} KernelMerge;
+
 // Online softmax over the tokens [first_token, end_token) of one sequence, for `rows` consecutive
 // positions and the `group` query heads that share one key and value head.
 typedef struct {
@@ -209,10 +235,11 @@ typedef struct {
     // Joins the states of consecutive segments, which lie `stride` floats apart from `state` on,
     // into the first one, and writes `out`.
     void (*attend_join)(const KernelAttention *, size_t segments, size_t stride);
-    // One panel: target = source + delta[2 * pairs, 32], rounded to the panel's type once. int8:
-    // each output gets a new scale.
-    void (*merge)(const void *source, float *delta, KernelType type, size_t pairs,
-                  void *target);
+    void (*merge)(const KernelMerge *);
+    // out[depth / 8][rank][8] = scales[rank] * A[rank][depth], from packed rows of A; `depth` is a
+    // multiple of 32.
+    void (*merge_inputs)(const void *a, KernelType type, size_t depth, size_t rank,
+                         const float *scales, float *out);
     // Multiply-adds of independent chains, for measuring the peak. Returns the operations done.
     double (*spin)(size_t iterations, float *result);
     // Reads `bytes` (a multiple of 256) once, in order; the result depends on all of them.

@@ -93,7 +93,7 @@ nonisolated struct StepWorker {
         case .merged(let model): return .merged(model)
         case .merging(let id, let adapter):
             let start = EventLoop.now
-            let model = try MergedModel(
+            let model = try MergedModel.build(
                 base: base, adapter: adapter, team: executor.team,
                 instructionSet: executor.instructionSet)
             result.merged = (id, model)

@@ -8,7 +8,7 @@ internal import ModelLoading
 /// Each weight is `W + s * B * A`, computed in f32 and then rounded to the model's type. Only the
 /// linear layers that the adapter acts on are copied, so going back is using the base again.
 ///
-/// Safety of the unchecked conformance: all memory is written in `init` only.
+/// Safety of the unchecked conformance: all memory is written before a value is made.
 package final class MergedModel: @unchecked Sendable {
     package let base: PackedModel
     package let adapter: PackedAdapter
@@ -18,9 +18,52 @@ package final class MergedModel: @unchecked Sendable {
     let linears: [PackedMatrix]
     private let memory: AlignedMemory
 
+    fileprivate init(_ build: MergedModelBuild) {
+        base = build.base
+        adapter = build.adapter
+        memory = build.memory
+        linears = build.linears
+        byteCount = build.memory.byteCount
+    }
+
     /// Merges with all members of `team`; the calling thread takes part.
-    package init(
+    package static func build(
         base: PackedModel, adapter: PackedAdapter, team: ThreadTeam,
+        instructionSet: InstructionSet? = nil
+    ) throws(InferenceError) -> MergedModel {
+        let build = try MergedModelBuild(
+            base: base, adapter: adapter, members: team.memberCount,
+            instructionSet: instructionSet)
+        guard let model = build.advance(slices: .max, with: team) else {
+            preconditionFailure("all \(build.remainingSlices) slices at once leave none")
+        }
+        return model
+    }
+
+    deinit {
+        base.spareMergedMemory.give(memory)
+    }
+
+    static func index(_ site: AdapterSite) -> Int {
+        site.layer * LinearKind.allCases.count + site.linear.ordinal
+    }
+}
+
+/// A merged copy while it is built: some slices at a time, so that steps can run in between.
+///
+/// One thread owns it and lends it its team.
+package final class MergedModelBuild {
+    let base: PackedModel
+    let adapter: PackedAdapter
+    let linears: [PackedMatrix]
+    let memory: AlignedMemory
+    private let merging: Merging
+    private var next = 0
+    private var isDelivered = false
+
+    /// Takes memory, that of an earlier copy where it fits; `members` is the size of the team.
+    package init(
+        base: PackedModel, adapter: PackedAdapter, members: Int,
         instructionSet: InstructionSet? = nil
     ) throws(InferenceError) {
         guard adapter.model === base else {
@@ -33,33 +76,35 @@ package final class MergedModel: @unchecked Sendable {
         var linears = base.linears
         var offsets: [Int] = []
         for site in adapter.sites {
-            let matrix = linears[Self.index(site)]
+            let matrix = linears[MergedModel.index(site)]
             offsets.append(try plan.reserve(matrix.panels, matrix.panelBytes))
         }
-        let memory = try plan.allocate()
+        let memory = try base.spareMergedMemory.take(plan)
         for (site, offset) in zip(adapter.sites, offsets) {
-            linears[Self.index(site)].weights = UnsafeRawPointer(memory.base + offset)
+            linears[MergedModel.index(site)].weights = UnsafeRawPointer(memory.base + offset)
         }
-        let merging = try Merging(
-            base: base.linears, target: linears, adapter: adapter, members: team.memberCount,
+        merging = try Merging(
+            base: base.linears, target: linears, adapter: adapter, members: members,
             kernels: try set.kernels())
-        merging.run(team)
         self.base = base
         self.adapter = adapter
         self.memory = memory
         self.linears = linears
-        byteCount = memory.byteCount
     }
 
-    /// Merges with `threads` threads of its own; may be called on any thread.
-    package convenience init(
-        base: PackedModel, adapter: PackedAdapter, threads: Int
-    ) throws(InferenceError) {
-        let team = try ThreadTeam(members: threads)
-        try self.init(base: base, adapter: adapter, team: team)
-    }
+    /// Slices that are still to be done; one takes a fraction of a millisecond.
+    package var remainingSlices: Int { merging.sliceCount - next }
 
-    static func index(_ site: AdapterSite) -> Int {
-        site.layer * LinearKind.allCases.count + site.linear.ordinal
+    /// Builds at most `slices` more; the calling thread takes part.
+    ///
+    /// - Returns: the copy when it has become whole, once.
+    package func advance(slices: Int, with team: ThreadTeam) -> MergedModel? {
+        let first = next
+        let count = min(remainingSlices, max(0, slices))
+        team.parallel(count) { merging.run(first + $0, member: $1) }
+        next += count
+        guard remainingSlices == 0, !isDelivered else { return nil }
+        isDelivered = true
+        return MergedModel(self)
     }
 }

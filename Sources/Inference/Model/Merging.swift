@@ -3,101 +3,89 @@
 internal import CKernels
 internal import ModelLoading
 
-/// The arithmetic of a merge: for each panel the update `A' * B'`, then the sum.
+/// The arithmetic of a merge, cut into slices of some panels of one linear layer each.
 ///
-/// The update of one panel is `[inputs, 32]`, as the panel itself is laid out: the product of the
-/// transposed A with the panel of B, which is left to the linear algebra library.
+/// Slices are independent of each other: they may run in any order, and at the same time by
+/// different members.
 struct Merging {
     private struct Site {
         let source: PackedMatrix
         let target: PackedMatrix
         let group: AdapterGroup
         let part: AdapterPart
-        /// Where its scaled, transposed A starts in `inputs`: `[inputs, depth of B]`.
-        let inputsOffset: Int
     }
+
+    private struct Slice {
+        let site: Int
+        let panels: Range<Int>
+    }
+
+    /// Weights of one slice: enough that what all its panels share is prepared in no time beside
+    /// them, little enough that a slice takes a fraction of a millisecond.
+    private static let sliceBytes = 512 << 10
 
     private let kernels: KernelTable
     private let sites: [Site]
-    private let inputs: AlignedMemory
-    private let deltas: AlignedMemory
-    private let deltaFloats: Int
-    private let factorFloats: Int
+    private let slices: [Slice]
+    private let scratch: AlignedMemory
+    private let inputFloats: Int
+    private let outputFloats: Int
+    private let memberFloats: Int
 
+    /// `target` has the memory of the sites of `adapter` filled in.
     init(
         base: [PackedMatrix], target: [PackedMatrix], adapter: PackedAdapter, members: Int,
         kernels: KernelTable
     ) throws(InferenceError) {
         self.kernels = kernels
-        var plan = MemoryPlan(for: "a merge")
-        var sites: [Site] = []
-        var depth = 0
-        for site in adapter.sites {
+        sites = adapter.sites.map { site in
             let index = MergedModel.index(site)
             let kind = LinearGroup.of(site.linear)
             let group = adapter.group(layer: site.layer, kind)
-            let part = group.part(kind.kinds.firstIndex(of: site.linear) ?? 0)
-            let offset = try plan.reserve(base[index].inputs, part.rank.roundedUp(to: 2), 4)
-            depth = max(depth, base[index].depth)
-            sites.append(
-                Site(
-                    source: base[index], target: target[index], group: group, part: part,
-                    inputsOffset: offset))
+            return Site(
+                source: base[index], target: target[index], group: group,
+                part: group.part(kind.kinds.firstIndex(of: site.linear) ?? 0))
         }
-        self.sites = sites
-        inputs = try plan.allocate()
-        deltaFloats = depth * PackedMatrix.panelWidth
-        factorFloats = adapter.maximumRank.roundedUp(to: 2) * PackedMatrix.panelWidth
-        var scratch = MemoryPlan(for: "a merge")
-        _ = try scratch.reserve(members, deltaFloats + factorFloats, 4)
-        deltas = try scratch.allocate()
+        slices = sites.enumerated().flatMap { index, site in
+            let count = max(1, Self.sliceBytes / max(1, site.source.panelBytes))
+            return stride(from: 0, to: site.source.panels, by: count).map {
+                Slice(site: index, panels: $0..<min(site.source.panels, $0 + count))
+            }
+        }
+        let depth = sites.map(\.group.depth).max() ?? 0
+        let rank = adapter.maximumRank.roundedUp(to: 2)
+        inputFloats = try checkedProduct([depth, rank], for: "a merge")
+        var plan = MemoryPlan(for: "a merge")
+        outputFloats = rank * PackedMatrix.panelWidth
+        let sumFloats = sites.contains { $0.source.type == .int8 } ? depth : 0
+        memberFloats =
+            (inputFloats + outputFloats + sumFloats * PackedMatrix.panelWidth)
+            .roundedUp(to: 32)
+        _ = try plan.reserve(members, memberFloats, 4)
+        scratch = try plan.allocate()
     }
 
-    /// Writes the target's panels.
-    func run(_ team: ThreadTeam) {
-        team.parallel(sites.count) { index, _ in transpose(sites[index]) }
-        var tasks: [(site: Int, panel: Int)] = []
-        for (index, site) in sites.enumerated() {
-            tasks += (0..<site.source.panels).map { (index, $0) }
-        }
-        team.parallel(tasks.count) { index, member in
-            merge(sites[tasks[index].site], panel: tasks[index].panel, member: member)
-        }
-    }
+    var sliceCount: Int { slices.count }
 
-    private func transposed(_ site: Site) -> UnsafeMutablePointer<Float> {
-        (inputs.base + site.inputsOffset).assumingMemoryBound(to: Float.self)
-    }
-
-    private func transpose(_ site: Site) {
-        guard let a = site.group.a, let scales = site.group.scales else { return }
-        for rank in 0..<site.part.rank {
-            let row = site.part.rankOffset + rank
-            kernel_unpack_shrink_row(
-                a + row * site.group.depth * site.group.type.byteCount,
-                site.group.type.kernelType, site.source.inputs, scales[row],
-                transposed(site) + rank, site.part.rank.roundedUp(to: 2))
-        }
-    }
-
-    private func merge(_ site: Site, panel: Int, member: Int) {
-        guard let b = site.part.matrix(type: site.group.type) else { return }
-        let delta =
-            deltas.base.assumingMemoryBound(to: Float.self)
-            + member * (deltaFloats + factorFloats)
-        let factor = delta + deltaFloats
-        let width = PackedMatrix.panelWidth
-        kernel_unpack_panel(
-            b.weights + panel * b.panelBytes, b.type.kernelType, b.depth / 2, factor)
-        BLAS.multiply(
-            transposed(site), factor, into: delta,
-            BLAS.Shape(rows: site.source.inputs, columns: width, depth: b.depth))
-        // The input that pads an odd count has weight zero and keeps it.
-        let padding = (site.source.depth - site.source.inputs) * width
-        (delta + site.source.inputs * width).update(repeating: 0, count: padding)
-        let offset = panel * site.source.panelBytes
-        kernels.merge(
-            site.source.weights + offset, delta, site.source.type.kernelType,
-            site.source.depth / 2, UnsafeMutableRawPointer(mutating: site.target.weights + offset))
+    /// Writes the target's panels of one slice; `member` is below the count given at the start.
+    func run(_ index: Int, member: Int) {
+        let (site, panels) = (sites[slices[index].site], slices[index].panels)
+        guard let a = site.group.a, let scales = site.group.scales,
+            let b = site.part.matrix(type: site.group.type)
+        else { return }
+        let inputs = scratch.base.assumingMemoryBound(to: Float.self) + member * memberFloats
+        let row = site.part.rankOffset
+        kernels.merge_inputs(
+            a + row * site.group.depth * site.group.type.byteCount, site.group.type.kernelType,
+            site.group.depth, site.part.rank, scales + row, inputs)
+        var merge = KernelMerge(
+            weights: site.source.panel(panels.lowerBound),
+            target: UnsafeMutableRawPointer(mutating: site.target.panel(panels.lowerBound)),
+            panel_bytes: site.source.panelBytes, panels: panels.count,
+            type: site.source.type.kernelType, depth: site.source.depth,
+            b: b.panel(panels.lowerBound), b_panel_bytes: b.panelBytes,
+            adapter_type: b.type.kernelType, rank: site.part.rank, inputs: inputs,
+            outputs: inputs + inputFloats, sums: inputs + inputFloats + outputFloats)
+        kernels.merge(&merge)
     }
 }

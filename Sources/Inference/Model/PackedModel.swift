@@ -25,6 +25,10 @@ package final class PackedModel: @unchecked Sendable {
     let finalNorm: UnsafePointer<Float>
     let ropeFrequencies: [Float]
     private let memory: AlignedMemory
+    /// What the last adapter left behind: where adapters come and go, the next one fits into it.
+    let spareAdapterMemory = SpareMemory(limit: 1)
+    /// What the last merged copy left behind.
+    let spareMergedMemory = SpareMemory(limit: 1)
     private let adapterCount = Atomic<Int>(0)
 
     /// A layer's small tensors in f32, padded with zeros to a multiple of 32.
@@ -64,6 +68,9 @@ package final class PackedModel: @unchecked Sendable {
         finalNorm = packing.finalNorm
         ropeFrequencies = configuration.rope.inverseFrequencies(headSize: configuration.headSize)
     }
+
+    /// The most bytes that a merged copy takes: those of all linear layers.
+    package var mergedByteCount: Int { linears.reduce(0) { $0 + $1.byteCount.roundedUp(to: 64) } }
 
     /// Bytes to leave free before an adapter's factors, different for those packed one after the
     /// other.

@@ -41,21 +41,6 @@ extension TensorType {
     }
 }
 
-extension LinearKind {
-    /// Its place in `allCases`.
-    var ordinal: Int {
-        switch self {
-        case .q: 0
-        case .k: 1
-        case .v: 2
-        case .o: 3
-        case .gate: 4
-        case .up: 5
-        case .down: 6
-        }
-    }
-}
-
 /// Linear layers that read the same input and are computed together.
 enum LinearGroup: Int, CaseIterable, Sendable {
     case queryKeyValue, output, gateUp, down

@@ -16,6 +16,19 @@ package enum LinearKind: String, CaseIterable, Sendable, Codable {
         case .down: "mlp.down_proj"
         }
     }
+
+    /// Its place in `allCases`.
+    package var ordinal: Int {
+        switch self {
+        case .q: 0
+        case .k: 1
+        case .v: 2
+        case .o: 3
+        case .gate: 4
+        case .up: 5
+        case .down: 6
+        }
+    }
 }
 
 /// The RMS norms of a transformer block.
