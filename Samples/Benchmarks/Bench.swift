@@ -30,6 +30,7 @@ struct Bench {
     let rank: Int
     let loadSeconds: Double
     let mergeSeconds: Double
+    let adapterLoads: [AdapterLoad]
     private let weightBytes: Int
 
     init(weights: ModelWeights, type: WeightType, threads: Int, rank: Int) throws {
@@ -51,6 +52,13 @@ struct Bench {
                 contextLength: min(1024, weights.configuration.contextLength), threads: threads))
         self.rank = rank
         weightBytes = model.byteCount
+        let first = adapters[0]
+        adapterLoads = try [.bf16, .f32].map { stored in
+            try AdapterLoad.measure(
+                AdapterWeights.synthetic(
+                    name: first.name, rank: rank, seed: 0, for: weights.configuration),
+                as: stored, for: model, threads: threads, repetitions: 20)
+        }
         var best = Double.infinity
         var last: MergedModel?
         for index in 0..<3 {
@@ -60,7 +68,8 @@ struct Bench {
             best = min(best, (clock.now - start).seconds)
         }
         mergeSeconds = best
-        merged = try last ?? MergedModel.build(base: model, adapter: adapters[0], team: executor.team)
+        merged =
+            try last ?? MergedModel.build(base: model, adapter: adapters[0], team: executor.team)
     }
 
     /// Every workload in turn, `rounds` times, so that a disturbance hits all alike; the fastest

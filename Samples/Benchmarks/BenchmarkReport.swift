@@ -11,6 +11,7 @@ struct BenchmarkReport: Codable {
     var rank: Int
     var loadSeconds: Double
     var mergeSeconds: Double
+    var adapterLoads: [AdapterLoad]
     var results: [BenchmarkResult]
 
     func json() throws -> String {
@@ -24,6 +25,12 @@ struct BenchmarkReport: Codable {
         func number(_ value: Double, _ digits: Int = 1) -> String {
             String(format: "%.\(digits)f", value)
         }
+        func line(_ load: AdapterLoad) -> String {
+            "adapter cold load, \(load.type), \(number(Double(load.fileBytes) / 1e6)) MB in the "
+                + "page cache: \(number(load.best)) ms at best (opening \(number(load.opening)), "
+                + "reading and packing \(number(load.packing))), \(number(load.median)) ms median; "
+                + "\(number(load.fresh)) ms into fresh memory"
+        }
         let head = """
             \(machine.processor), \(machine.cores) cores, \(machine.instructionSet); \
             BLAS core \(machine.blasCore), \(number(machine.blasGigaflops, 0)) GFLOP/s; \
@@ -35,6 +42,7 @@ struct BenchmarkReport: Codable {
             \(number(machine.multiplyAdds, 0)) with \(threads)
             \(model) \(dtype), \(threads) threads, adapters of rank \(rank); \
             packed in \(number(loadSeconds, 2)) s, merged in \(number(mergeSeconds * 1e3, 0)) ms
+            \(adapterLoads.map(line).joined(separator: "\n"))
 
             | step | batch | adapters | mode | ms | tokens/s | % of limit | limit | % of base |
             |---|---|---|---|---|---|---|---|---|

@@ -27,6 +27,9 @@ struct ExecutorBenchmark: ParsableCommand {
     @Flag(help: "Fewer repetitions.")
     var quick = false
 
+    @Flag(help: "Measure loading and merging, and no steps.")
+    var loads = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -51,16 +54,17 @@ struct ExecutorBenchmark: ParsableCommand {
             weights: weights, type: WeightType(rawValue: dtype) ?? .bf16, threads: threads,
             rank: rank)
         machine.weightBandwidth = try bench.weightBandwidth(quick: quick)
-        let times = try bench.measure(rounds: quick ? 2 : 6)
+        let times = loads ? [] : try bench.measure(rounds: quick ? 2 : 6)
         // Something else may have run during the first measurement: the limits are the better
         // of before and after.
         machine.raise(to: try MachineReport.measure(threads: threads, quick: quick))
         machine.weightBandwidth = max(
             machine.weightBandwidth ?? 0, try bench.weightBandwidth(quick: quick))
-        let results = bench.results(times, machine)
+        let results = loads ? [] : bench.results(times, machine)
         let report = BenchmarkReport(
             machine: machine, model: model, dtype: dtype, threads: threads, rank: rank,
-            loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds, results: results)
+            loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds,
+            adapterLoads: bench.adapterLoads, results: results)
         print(try json ? report.json() : report.table())
     }
 }

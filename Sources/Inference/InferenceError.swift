@@ -15,6 +15,8 @@ package struct InferenceError: Error, Equatable, CustomStringConvertible {
         case unsupportedModel
         /// An adapter or merged copy belongs to another base model.
         case wrongModel
+        /// An adapter's file could not be read to its end, or holds an infinity or a NaN.
+        case unreadableAdapter
         /// A step breaks a limit of the configuration.
         case tooLarge
         /// A token, position, page or factor of a step is wrong.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import Inference
 internal import LoopIO
 internal import ModelLoading
@@ -34,7 +35,8 @@ nonisolated struct AdapterLoadFailure: Error, Sendable {
     init(_ error: InferenceError) { message = error.description }
 }
 
-/// Reads and packs adapters on a thread of its own, so that neither the loop nor a step waits.
+/// Reads and packs adapters on a thread of its own with a small team, so that neither the loop nor
+/// a step waits.
 nonisolated final class AdapterLoader: Sendable {
     private struct Request: Sendable {
         enum Purpose: Sendable {
@@ -49,12 +51,18 @@ nonisolated final class AdapterLoader: Sendable {
         var purpose: Purpose
     }
 
+    private static let largestTeam = 4
+
     private let thread: JobThread<Request>
 
     init(model: ServedModel, inbox: LoopInbox<EngineMessage>) {
         thread = JobThread(name: "adapter-loader") { next in
+            // Reading and packing is bound by memory, which a few threads exhaust. Without a team
+            // the thread does it alone.
+            let members = min(Self.largestTeam, ProcessInfo.processInfo.activeProcessorCount)
+            let team = try? ThreadTeam(members: members)
             while let request = next() {
-                inbox.post(Self.answer(to: request, for: model))
+                inbox.post(Self.answer(to: request, for: model, team))
             }
         }
     }
@@ -72,20 +80,24 @@ nonisolated final class AdapterLoader: Sendable {
 
     func close() { thread.close() }
 
-    /// Reads an adapter's files, or makes up a synthetic one, and checks it against the model.
+    /// Reads an adapter's files, or makes up a synthetic one, and checks it against the model;
+    /// without its `values` where packing checks them.
     static func open(
-        _ source: AdapterSource, named name: String, for model: ServedModel
+        _ source: AdapterSource, named name: String, for model: ServedModel, values: Bool = true
     ) throws(ModelLoadingError) -> AdapterWeights {
         switch source {
         case .folder(let path):
-            try AdapterWeights.open(folder: path, name: name, for: model.configuration)
+            try AdapterWeights.open(
+                folder: path, name: name, for: model.configuration, values: values)
         case .synthetic(let rank, let seed):
             AdapterWeights.synthetic(
                 name: name, rank: rank, seed: seed, for: model.configuration)
         }
     }
 
-    private static func answer(to request: Request, for model: ServedModel) -> EngineMessage {
+    private static func answer(
+        to request: Request, for model: ServedModel, _ team: ThreadTeam?
+    ) -> EngineMessage {
         switch request.purpose {
         case .read(let ticket):
             let weights = Result { () throws(ModelLoadingError) in
@@ -95,7 +107,7 @@ nonisolated final class AdapterLoader: Sendable {
         case .pack(let id, let replica):
             let start = EventLoop.now
             let packed = Result { () throws(AdapterLoadFailure) in
-                try pack(request, for: model)
+                try pack(request, for: model, team)
             }
             let time = Duration.nanoseconds(Int64(clamping: EventLoop.now &- start))
             return .packed(AdapterLoad(id: id, replica: replica, packed: packed, time: time))
@@ -103,16 +115,17 @@ nonisolated final class AdapterLoader: Sendable {
     }
 
     private static func pack(
-        _ request: Request, for model: ServedModel
+        _ request: Request, for model: ServedModel, _ team: ThreadTeam?
     ) throws(AdapterLoadFailure) -> PackedAdapter {
         let weights: AdapterWeights
         do {
-            weights = try open(request.source, named: request.name, for: model)
+            weights = try open(
+                request.source, named: request.name, for: model, values: false)
         } catch {
             throw AdapterLoadFailure(error)
         }
         do {
-            return try PackedAdapter(weights, for: model.packed)
+            return try PackedAdapter(weights, for: model.packed, team: team)
         } catch {
             throw AdapterLoadFailure(error)
         }

@@ -25,14 +25,18 @@ package final class PackedAdapter: @unchecked Sendable {
     let maximumStackedRank: Int
     private let memory: AlignedMemory
 
+    /// Packs an adapter with the members of `team`, the calling thread among them, or alone.
+    ///
+    /// - Throws: `unreadableAdapter` where its file has changed for the worse since it was opened.
     package init(
-        _ adapter: AdapterWeights, for model: PackedModel
+        _ adapter: AdapterWeights, for model: PackedModel, team: ThreadTeam? = nil
     ) throws(InferenceError) {
         var packing = AdapterPacking(adapter: adapter, model: model)
         try packing.check()
         try packing.reserve()
-        let memory = try packing.memoryPlan.allocate()
+        let memory = try model.spareAdapterMemory.take(packing.memoryPlan)
         let groups = packing.place(in: memory)
+        try packing.fill(memory, with: team)
         name = adapter.name
         self.model = model
         self.memory = memory
@@ -48,6 +52,7 @@ package final class PackedAdapter: @unchecked Sendable {
 
     deinit {
         groups.deallocate()
+        model.spareAdapterMemory.give(memory)
     }
 
     func group(layer: Int, _ group: LinearGroup) -> AdapterGroup {

@@ -17,9 +17,14 @@ struct AdapterReading {
     private var configurationPath: String { "\(folder)/\(Self.configurationName)" }
     private var tensorsPath: String { "\(folder)/\(Self.tensorsName)" }
 
-    /// Reads and checks the folder; without a `model`, only against itself.
-    init(folder: String, model: ModelConfiguration?) {
+    /// Where the factors are read to check their values; nil where whoever packs them does.
+    private let buffer: ReadBuffer?
+
+    /// Reads and checks the folder; without a `model`, only against itself, and without its
+    /// `values`, only their sizes.
+    init(folder: String, model: ModelConfiguration?, values: Bool = true) {
         self.folder = folder
+        buffer = values ? ReadBuffer() : nil
         readConfiguration()
         readFile()
         guard let plan, let file else { return }
@@ -47,7 +52,7 @@ struct AdapterReading {
 
     private mutating func readFile() {
         do {
-            file = try SafetensorsFile.copied(path: tensorsPath)
+            file = try SafetensorsFile.opened(path: tensorsPath)
         } catch  where error.code == .notFound && hasPickledWeights {
             problems.append(
                 ModelLoadingError(
@@ -134,9 +139,9 @@ struct AdapterReading {
             guard AdapterWeights.ranks.contains(rank) else { return }
             try checkShapes(site, a: a, b: b, rank: rank, model: model)
             let factors = LoRAFactors(
-                rank: rank, scale: try plan.scale(at: site), a: try file.view(a),
-                b: try file.view(b))
-            try Self.checkFinite(factors)
+                rank: rank, scale: try plan.scale(at: site), a: try file.factor(a),
+                b: try file.factor(b))
+            try checkFinite(factors)
             sites[site] = factors
         } catch {
             problems.append(error.at(path: tensorsPath))
@@ -173,14 +178,12 @@ struct AdapterReading {
         }
     }
 
-    private static func checkFinite(_ factors: LoRAFactors) throws(ModelLoadingError) {
+    private func checkFinite(_ factors: LoRAFactors) throws(ModelLoadingError) {
         guard factors.scale.isFinite else {
             throw ModelLoadingError(.notFinite, "alpha over rank is not finite", key: "lora_alpha")
         }
-        for tensor in [factors.a, factors.b] where !tensor.isFinite {
-            throw ModelLoadingError(
-                .notFinite, "holds an infinity or a NaN: the training diverged", key: tensor.name)
-        }
+        guard let buffer else { return }
+        for factor in [factors.a, factors.b] { try factor.read(into: buffer) { _, _ in } }
     }
 
     /// Every site that the configuration names must have its tensors.
@@ -228,29 +231,5 @@ struct AdapterReading {
             }
         }
         return missing
-    }
-}
-
-extension TensorView {
-    /// Whether no element is an infinity or a NaN.
-    var isFinite: Bool {
-        withUnsafeBytes { bytes in
-            switch type {
-            case .f32: Self.isFinite(bytes.bindMemory(to: UInt32.self), exponent: 0x7F80_0000)
-            case .f16: Self.isFinite(bytes.bindMemory(to: UInt16.self), exponent: 0x7C00)
-            case .bf16: Self.isFinite(bytes.bindMemory(to: UInt16.self), exponent: 0x7F80)
-            }
-        }
-    }
-
-    private static func isFinite<Word: FixedWidthInteger>(
-        _ words: UnsafeBufferPointer<Word>, exponent: Word
-    ) -> Bool {
-        // No early exit, so that the loop can be vectorised.
-        var found: Word = 0
-        for word in words {
-            found |= Word(littleEndian: word) & exponent == exponent ? 1 : 0
-        }
-        return found == 0
     }
 }

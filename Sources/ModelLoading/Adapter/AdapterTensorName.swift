@@ -14,27 +14,51 @@ enum AdapterTensorName: Equatable {
         self = Self.factor(name) ?? .other(Self.reason(name))
     }
 
+    private static let modules = LinearKind.allCases.map {
+        (kind: $0, name: Array(".\($0.moduleName).lora_".utf8))
+    }
+
+    /// Parses bytes instead of splitting strings: an adapter has some hundred names, and is loaded
+    /// while a request waits.
     private static func factor(_ name: String) -> AdapterTensorName? {
-        guard name.hasPrefix(prefix) else { return nil }
-        var parts = name.dropFirst(prefix.count).split(
-            separator: ".", omittingEmptySubsequences: false)
-        guard parts.popLast() == "weight" else { return nil }
         // model.layers.N.block.linear.lora_X, then perhaps the infix.
-        guard parts.count == 6 || parts.count == 7, parts[0] == "model", parts[1] == "layers",
-            let layer = layerIndex(parts[2]), parts[5] == "lora_A" || parts[5] == "lora_B",
-            let linear = LinearKind.allCases.first(where: {
-                $0.moduleName == "\(parts[3]).\(parts[4])"
-            })
+        var rest = name.utf8[...]
+        guard take(prefix.utf8, from: &rest), take("model.layers.".utf8, from: &rest),
+            let layer = takeLayer(from: &rest),
+            let module = modules.first(where: { take($0.name, from: &rest) }),
+            let letter = rest.popFirst(), [UInt8(ascii: "A"), UInt8(ascii: "B")].contains(letter)
         else { return nil }
+        let ending = ".weight".utf8
+        guard rest.count >= ending.count, rest.suffix(ending.count).elementsEqual(ending) else {
+            return nil
+        }
+        rest.removeLast(ending.count)
+        var infix: String?
+        if let dot = rest.popFirst() {
+            guard dot == UInt8(ascii: "."), !rest.contains(UInt8(ascii: ".")) else { return nil }
+            infix = String(Substring(rest))
+        }
         return .factor(
-            AdapterSite(layer: layer, linear: linear), isA: parts[5] == "lora_A",
-            infix: parts.count == 7 ? String(parts[6]) : nil)
+            AdapterSite(layer: layer, linear: module.kind), isA: letter == UInt8(ascii: "A"),
+            infix: infix)
+    }
+
+    private static func take(
+        _ beginning: some Collection<UInt8>, from rest: inout Substring.UTF8View
+    ) -> Bool {
+        guard rest.starts(with: beginning) else { return false }
+        rest.removeFirst(beginning.count)
+        return true
     }
 
     /// A decimal without sign or leading zeros, so that each site has one spelling.
-    private static func layerIndex(_ text: Substring) -> Int? {
-        guard let value = Int(text), value >= 0, String(value) == text else { return nil }
-        return value
+    private static func takeLayer(from rest: inout Substring.UTF8View) -> Int? {
+        let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        guard !digits.isEmpty, digits.count == 1 || digits.first != UInt8(ascii: "0"),
+            let layer = Int(Substring(digits))
+        else { return nil }
+        rest.removeFirst(digits.count)
+        return layer
     }
 
     private static func reason(_ name: String) -> String {

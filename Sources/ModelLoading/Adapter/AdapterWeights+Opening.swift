@@ -2,16 +2,20 @@
 
 extension AdapterWeights {
     /// Reads and checks a folder that PEFT saved: `adapter_config.json` and
-    /// `adapter_model.safetensors`, which is copied into memory.
+    /// `adapter_model.safetensors`.
+    ///
+    /// Without its `values`, the factors are not read but for their sizes: for an adapter that is
+    /// packed next, since packing checks what it reads.
     ///
     /// The error names everything that speaks against the adapter. `baseNames` are the names that
     /// the base model goes by: an adapter that was trained for another one gets a note, since the
     /// shapes decide.
     package static func open(
-        folder: String, name: String, for model: ModelConfiguration, baseNames: [String] = []
+        folder: String, name: String, for model: ModelConfiguration, baseNames: [String] = [],
+        values: Bool = true
     ) throws(ModelLoadingError) -> AdapterWeights {
         try FolderListing.checkName(name, path: folder)
-        let reading = AdapterReading(folder: folder, model: model)
+        let reading = AdapterReading(folder: folder, model: model, values: values)
         if let error = ModelLoadingError.joining(reading.problems) { throw error }
         guard let plan = reading.plan, !reading.sites.isEmpty else {
             throw ModelLoadingError(

@@ -32,7 +32,8 @@ extension AdapterWeights {
         for site in sites {
             let (a, b) = names(site)
             guard let aView = tensors[a], let bView = tensors[b] else { continue }
-            factors[site] = LoRAFactors(rank: rank, scale: 2, a: aView, b: bView)
+            factors[site] = LoRAFactors(
+                rank: rank, scale: 2, a: FactorMatrix(aView), b: FactorMatrix(bView))
         }
         return AdapterWeights(name: name, path: nil, sites: factors)
     }

@@ -15,11 +15,7 @@ package struct AdapterSite: Hashable, Sendable, Comparable {
 
     /// Layer by layer, in the order of `LinearKind.allCases`.
     package static func < (left: AdapterSite, right: AdapterSite) -> Bool {
-        let order = LinearKind.allCases
-        func rank(_ site: AdapterSite) -> (Int, Int) {
-            (site.layer, order.firstIndex(of: site.linear) ?? order.count)
-        }
-        return rank(left) < rank(right)
+        (left.layer, left.linear.ordinal) < (right.layer, right.linear.ordinal)
     }
 }
 
@@ -28,11 +24,11 @@ package struct LoRAFactors: Sendable {
     package let rank: Int
     package let scale: Float
     /// `[rank, inputSize]`
-    package let a: TensorView
+    package let a: FactorMatrix
     /// `[outputSize, rank]`
-    package let b: TensorView
+    package let b: FactorMatrix
 
-    package init(rank: Int, scale: Float, a: TensorView, b: TensorView) {
+    package init(rank: Int, scale: Float, a: FactorMatrix, b: FactorMatrix) {
         self.rank = rank
         self.scale = scale
         self.a = a
@@ -41,6 +37,8 @@ package struct LoRAFactors: Sendable {
 }
 
 /// A LoRA adapter whose every tensor was checked against the base model it is for.
+///
+/// Its files stay open, and its factors in them, for as long as it lives.
 package final class AdapterWeights: Sendable {
     package let name: String
     /// The folder it was read from; nil when it is synthetic.

@@ -26,10 +26,18 @@ struct SafetensorsHeader {
     /// In the order of their bytes.
     let entries: [Entry]
 
+    /// The bytes that `dataStart` needs.
+    static let lengthBytes = 8
+
     /// Reads the header of the file whose whole contents are `file`; errors carry no path.
     init(file: UnsafeRawBufferPointer) throws(ModelLoadingError) {
-        let start = try Self.dataStart(file)
-        let json = UnsafeRawBufferPointer(rebasing: file[8..<start])
+        try self.init(beginning: file, fileBytes: file.count)
+    }
+
+    /// Reads the header out of the first bytes of a file, at least up to `dataStart`.
+    init(beginning: UnsafeRawBufferPointer, fileBytes: Int) throws(ModelLoadingError) {
+        let start = try Self.dataStart(beginning, fileBytes: fileBytes)
+        let json = UnsafeRawBufferPointer(rebasing: beginning[Self.lengthBytes..<start])
         guard json.first == UInt8(ascii: "{") else {
             throw Self.malformed("the header does not begin with '{'")
         }
@@ -47,7 +55,7 @@ struct SafetensorsHeader {
         entries.sort {
             ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
         }
-        try Self.checkCover(entries, dataStart: start, fileBytes: file.count)
+        try Self.checkCover(entries, dataStart: start, fileBytes: fileBytes)
         self.entries = entries
     }
 
@@ -55,20 +63,23 @@ struct SafetensorsHeader {
         ModelLoadingError(.malformedTensors, message, key: tensor)
     }
 
-    private static func dataStart(_ file: UnsafeRawBufferPointer) throws(ModelLoadingError) -> Int {
-        guard file.count >= 8 else {
-            throw malformed("\(file.count) bytes are too few for a .safetensors file")
+    /// Where the tensors' bytes begin, by the first bytes of the file.
+    static func dataStart(
+        _ beginning: UnsafeRawBufferPointer, fileBytes: Int
+    ) throws(ModelLoadingError) -> Int {
+        guard beginning.count >= lengthBytes else {
+            throw malformed("\(fileBytes) bytes are too few for a .safetensors file")
         }
-        let length = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
+        let length = UInt64(littleEndian: beginning.loadUnaligned(as: UInt64.self))
         guard length <= UInt64(maximumJSONBytes) else {
             throw malformed(
                 "the header claims \(length) bytes, over the limit of \(maximumJSONBytes): "
                     + "this is not a .safetensors file, or it is damaged")
         }
-        let start = 8 + Int(length)
-        guard start <= file.count else {
+        let start = lengthBytes + Int(length)
+        guard start <= fileBytes else {
             throw malformed(
-                "the header claims \(length) bytes, but the file has \(file.count) in all: "
+                "the header claims \(length) bytes, but the file has \(fileBytes) in all: "
                     + "it is cut short or damaged")
         }
         return start

@@ -35,6 +35,25 @@ struct OpenedFile: ~Copyable {
         close(descriptor)
     }
 
+    /// Fills `memory` with the bytes from `offset` on; callable from several threads.
+    ///
+    /// - Throws: `unreadable`, also where the file has become too short.
+    func read(
+        at offset: Int, into memory: UnsafeMutableRawBufferPointer
+    ) throws(ModelLoadingError) {
+        var done = 0
+        while done < memory.count {
+            let target = memory.baseAddress.map { $0 + done }
+            let count = pread(descriptor, target, memory.count - done, off_t(offset + done))
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                let reason = count == 0 ? "was cut short" : Self.describe(errno)
+                throw ModelLoadingError(.unreadable, "\(reason) while it was read", path: path)
+            }
+            done += count
+        }
+    }
+
     static func describe(_ code: Int32) -> String { String(cString: strerror(code)) }
 }
 
@@ -44,7 +63,7 @@ struct OpenedFile: ~Copyable {
 /// That is accepted for base weights alone: they are far too large to copy, their path comes from
 /// the trusted manifest, and every program that maps weights shares the rule that a model is
 /// replaced by renaming, never rewritten in place. Adapters, which come and go while the server
-/// runs, are copied (`CopiedBytes`).
+/// runs, are read (`StoredFile`).
 final class MappedBytes: TensorStorage, @unchecked Sendable {
     /// Maps all of a file that is not empty.
     init(_ file: borrowing OpenedFile) throws(ModelLoadingError) {
@@ -68,21 +87,23 @@ final class CopiedBytes: TensorStorage, @unchecked Sendable {
     private static let hugePage = 2 << 20
 
     /// Bytes that `fill` writes before anybody else sees them.
-    init<E: Error>(
-        count: Int, fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void
-    ) throws(E) {
-        let isLarge = count >= 4 * Self.hugePage
+    convenience init(count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        let memory = Self.allocate(count)
+        fill(UnsafeMutableRawBufferPointer(rebasing: memory[0..<count]))
+        self.init(filled: memory, count: count)
+    }
+
+    private init(filled memory: UnsafeMutableRawBufferPointer, count: Int) {
+        super.init(bytes: UnsafeRawBufferPointer(rebasing: memory[0..<count]))
+    }
+
+    private static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        let isLarge = count >= 4 * hugePage
         let memory = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(count, 1), alignment: isLarge ? Self.hugePage : Self.cacheLine)
+            byteCount: max(count, 1), alignment: isLarge ? hugePage : cacheLine)
         // Advice only: a thousandth of the page faults while a large copy is filled.
         if isLarge { _ = madvise(memory.baseAddress, count, MADV_HUGEPAGE) }
-        do {
-            try fill(UnsafeMutableRawBufferPointer(rebasing: memory[0..<count]))
-        } catch {
-            memory.deallocate()
-            throw error
-        }
-        super.init(bytes: UnsafeRawBufferPointer(rebasing: memory[0..<count]))
+        return memory
     }
 
     /// A copy of a whole file, of at most `limit` bytes.
@@ -92,22 +113,22 @@ final class CopiedBytes: TensorStorage, @unchecked Sendable {
                 .tooLarge, "\(file.byteCount) bytes is over the limit of \(limit)",
                 path: file.path)
         }
-        let descriptor = file.descriptor
-        let path = file.path
-        try self.init(count: file.byteCount) { (memory) throws(ModelLoadingError) in
-            var done = 0
-            while done < memory.count {
-                let target = memory.baseAddress.map { $0 + done }
-                let count = read(descriptor, target, memory.count - done)
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else {
-                    let reason = count == 0 ? "was cut short" : OpenedFile.describe(errno)
-                    throw ModelLoadingError(
-                        .unreadable, "\(reason) while it was read", path: path)
-                }
-                done += count
-            }
+        try self.init(file, at: 0, count: file.byteCount)
+    }
+
+    /// A copy of a part of a file.
+    convenience init(
+        _ file: borrowing OpenedFile, at offset: Int, count: Int
+    ) throws(ModelLoadingError) {
+        let memory = Self.allocate(count)
+        do {
+            try file.read(
+                at: offset, into: UnsafeMutableRawBufferPointer(rebasing: memory[0..<count]))
+        } catch {
+            memory.deallocate()
+            throw error
         }
+        self.init(filled: memory, count: count)
     }
 
     deinit {

@@ -60,23 +60,42 @@ package struct TensorView: Sendable {
     package var byteCount: Int { elementCount * type.byteCount }
 
     /// The elements converted to `Float`, in order. Copies; meant for small tensors.
-    package func floats() -> [Float] {
-        withUnsafeBytes { bytes in
-            switch type {
-            case .f32:
-                return bytes.bindMemory(to: UInt32.self).map {
-                    Float(bitPattern: UInt32(littleEndian: $0))
-                }
-            case .f16:
-                return bytes.bindMemory(to: UInt16.self).map {
-                    HalfPrecision.float(UInt16(littleEndian: $0))
-                }
-            case .bf16:
-                return bytes.bindMemory(to: UInt16.self).map {
-                    Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16)
-                }
+    package func floats() -> [Float] { withUnsafeBytes(type.floats) }
+}
+
+extension TensorType {
+    /// Elements as they are stored, converted to `Float`.
+    func floats(_ bytes: UnsafeRawBufferPointer) -> [Float] {
+        switch self {
+        case .f32:
+            bytes.bindMemory(to: UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+        case .f16:
+            bytes.bindMemory(to: UInt16.self).map { HalfPrecision.float(UInt16(littleEndian: $0)) }
+        case .bf16:
+            bytes.bindMemory(to: UInt16.self).map {
+                Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16)
             }
         }
+    }
+
+    /// Whether no element is an infinity or a NaN.
+    func isFinite(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .f32: Self.isFinite(bytes.bindMemory(to: UInt32.self), exponent: 0x7F80_0000)
+        case .f16: Self.isFinite(bytes.bindMemory(to: UInt16.self), exponent: 0x7C00)
+        case .bf16: Self.isFinite(bytes.bindMemory(to: UInt16.self), exponent: 0x7F80)
+        }
+    }
+
+    private static func isFinite<Word: FixedWidthInteger>(
+        _ words: UnsafeBufferPointer<Word>, exponent: Word
+    ) -> Bool {
+        // No early exit, so that the loop can be vectorised.
+        var found: Word = 0
+        for word in words {
+            found |= Word(littleEndian: word) & exponent == exponent ? 1 : 0
+        }
+        return found == 0
     }
 }
 
