@@ -131,11 +131,16 @@ struct SettlementTests {
                 mode: .mixed(AdapterID(rawValue: 1)), entries: [.init(index: 0, tokens: 1)])
         }
         submit(1...1, on: 1, to: &scheduler)
+        #expect(step(&scheduler)?.mode == .unmerged)
+        scheduler.buildCopies()
         #expect(step(&scheduler)?.mode == .mixed(adapter(1)))
         _ = step(&scheduler)
-        #expect(modes == [.unmerged, .mixed(adapter(1))])
+        #expect(modes == [.unmerged, .unmerged, .mixed(adapter(1))])
+        #expect(
+            batching.steps.map(\.mode) == [.unmerged] + [.mixed(adapter(1)), .mixed(adapter(1))])
         #expect((scheduler.counters.mixedSteps, scheduler.counters.switches) == (2, 1))
-        #expect(scheduler.costs.merging.observations == 2)
+        #expect((scheduler.counters.unmergedInstead, scheduler.counters.merges) == (1, 1))
+        #expect(scheduler.costs.merging.observations == 1)
     }
 
     @Test
@@ -148,13 +153,16 @@ struct SettlementTests {
             BatchPlan(
                 mode: .mixed(AdapterID(rawValue: 1)), entries: [.init(index: 1, tokens: 1)])
         }
+        _ = step(&scheduler)
+        scheduler.buildCopies()
         let plan = scheduler.planStep(at: .start)
+        #expect(plan?.mode == .mixed(adapter(1)))
         #expect(plan?.entries.map(\.id) == [request(2)])
         #expect(scheduler.cancel(request(1), at: .start) == .now)
         scheduler.retire(adapter(1), at: .start)
         #expect(scheduler.takeActions() == [])
         _ = scheduler.complete(
-            StepOutcome(number: 1, stepTime: .milliseconds(1)), at: .start)
+            StepOutcome(number: 2, stepTime: .milliseconds(1)), at: .start)
         #expect(scheduler.takeActions() == [.unload(adapter(1))])
     }
 

@@ -56,12 +56,12 @@ nonisolated final class AdapterLoader: Sendable {
     private let thread: JobThread<Request>
 
     init(model: ServedModel, inbox: LoopInbox<EngineMessage>) {
-        thread = JobThread(name: "adapter-loader") { next in
+        thread = JobThread(name: "adapter-loader") { jobs in
             // Reading and packing is bound by memory, which a few threads exhaust. Without a team
             // the thread does it alone.
             let members = min(Self.largestTeam, ProcessInfo.processInfo.activeProcessorCount)
             let team = try? ThreadTeam(members: members)
-            while let request = next() {
+            while let request = jobs.next() {
                 inbox.post(Self.answer(to: request, for: model, team))
             }
         }

@@ -17,11 +17,9 @@ nonisolated final class JobThread<Job: Sendable>: Sendable {
     private let queue = Mutex(Queue())
     private let available = DispatchSemaphore(value: 0)
 
-    /// Starts the thread, on which `body` runs: it calls `next` for each job until that gives `nil`.
-    init(name: String, body: @escaping @Sendable (_ next: () -> Job?) -> Void) {
-        let thread = Thread { [self] in
-            body { next() }
-        }
+    /// Starts the thread, on which `body` runs: it takes jobs until `next` gives `nil`.
+    init(name: String, body: @escaping @Sendable (_ jobs: JobThread<Job>) -> Void) {
+        let thread = Thread { [self] in body(self) }
         thread.name = name
         thread.stackSize = 8 << 20
         thread.start()
@@ -43,7 +41,20 @@ nonisolated final class JobThread<Job: Sendable>: Sendable {
         available.signal()
     }
 
-    private func next() -> Job? {
+    /// Whether no more jobs are taken; there may still be some.
+    var isClosed: Bool { queue.withLock(\.isClosed) }
+
+    /// The next job if there is one already; on the thread alone.
+    func poll() -> Job? {
+        guard available.wait(timeout: .now()) == .success else { return nil }
+        let job = queue.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
+        // That was the signal of the end, for which `next` waits.
+        if job == nil { available.signal() }
+        return job
+    }
+
+    /// The next job, as soon as there is one; `nil` when there will be none. On the thread alone.
+    func next() -> Job? {
         while true {
             available.wait()
             let (job, isClosed) = queue.withLock { queue in

@@ -5,6 +5,12 @@ internal import LoopIO
 internal import PolicyKit
 internal import Scheduling
 
+/// What a compute thread is asked for.
+nonisolated enum ComputeJob: Sendable {
+    case step(StepJob)
+    case merge(MergeJob)
+}
+
 /// One step, as a replica's compute thread gets it.
 nonisolated struct StepJob: Sendable {
     var number: Int
@@ -13,16 +19,9 @@ nonisolated struct StepJob: Sendable {
     /// Whether there was work between the step before it and this one.
     var followsAtOnce = false
     var rows: [StepRow] = []
-    var weights = Weights.base
+    var weights = StepWeights.base
     /// Why it cannot run, where that is so.
     var fault: InferenceError?
-
-    enum Weights: Sendable {
-        case base
-        case merged(MergedModel)
-        /// The merged copy is to be built first.
-        case merging(AdapterID, PackedAdapter)
-    }
 
     init(number: Int, isAhead: Bool) {
         self.number = number
@@ -53,29 +52,42 @@ nonisolated struct DrawnStep: Sendable {
 nonisolated struct StepResult: Sendable {
     var number: Int
     var output: Result<DrawnStep, InferenceError>
-    /// The merged copy that was built for the step, and how long that took.
-    var merged: (adapter: AdapterID, model: MergedModel)?
+    /// How long building a merged copy held it up.
     var mergeTime: Duration = .zero
     /// From the end of the forward pass before to the beginning of this one, without a merge; zero
     /// where there was nothing to do in between.
     var overhead: Duration = .zero
 }
 
+/// A merged copy that is to be built.
+nonisolated struct MergeJob: Sendable {
+    var adapter: AdapterID
+    var packed: PackedAdapter
+}
+
+/// A merge that has ended.
+nonisolated struct MergeResult: Sendable {
+    var adapter: AdapterID
+    var model: Result<MergedModel, InferenceError>
+    /// What building it took, without the steps in between.
+    var time = Duration.zero
+}
+
 /// The compute thread of one replica, seen from the loop.
 final class ReplicaCompute {
-    private let thread: JobThread<StepJob>
-    /// The merged copy that the replica keeps: one, the last that was asked for.
-    var merged: (adapter: AdapterID, model: MergedModel)?
+    private let thread: JobThread<ComputeJob>
+    /// The merged copies that are ready.
+    var merged: [AdapterID: MergedModel] = [:]
     /// The step that the thread has, and the one that was planned ahead of its end.
     var plans: [StepPlan] = []
-    /// The number of the last step that was to build a merged copy.
-    var mergingStep: Int?
     /// Whether nothing could follow the last step at once.
     var wasIdle = true
     var mode = ReplicaMode.unmerged
+    var mergedOn: AdapterID?
     /// What metrics were last told of.
     var reportedPreemptions = 0
     var reportedWaste = 0
+    var reportedUnmerged = 0
 
     var isBusy: Bool { !plans.isEmpty }
 
@@ -84,25 +96,23 @@ final class ReplicaCompute {
         inbox: LoopInbox<EngineMessage>
     ) {
         let packed = model.packed
-        thread = JobThread(name: "replica-\(index)") { next in
+        thread = JobThread(name: "replica-\(index)") { jobs in
             // The executor is made on the thread that uses it, so that its memory is near it.
-            var worker = StepWorker(
-                executor: Result { () throws(InferenceError) in
-                    try Executor(model: packed, configuration: configuration)
-                }, base: packed)
-            while let job = next() {
-                let result = worker.run(job) {
-                    inbox.post(.nearlyStepped(replica: index, number: job.number))
-                }
-                inbox.post(.stepped(replica: index, result))
+            let executor = Result { () throws(InferenceError) in
+                try Executor(model: packed, configuration: configuration)
             }
+            var loop = ComputeLoop(
+                replica: index, executor: executor, base: packed, inbox: inbox)
+            loop.run(jobs)
         }
     }
 
     func start(_ plan: StepPlan, _ job: StepJob) {
         plans.append(plan)
-        thread.post(job)
+        thread.post(.step(job))
     }
+
+    func build(_ job: MergeJob) { thread.post(.merge(job)) }
 
     func close() { thread.close() }
 }

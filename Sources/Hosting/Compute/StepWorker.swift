@@ -6,20 +6,21 @@ internal import LoopIO
 /// Runs the steps of one replica on its compute thread.
 nonisolated struct StepWorker {
     let executor: Result<Executor, InferenceError>
-    let base: PackedModel
     /// When the last forward pass ended.
     private var lastEnd: UInt64?
     private var lastFailed = false
 
-    init(executor: Result<Executor, InferenceError>, base: PackedModel) {
+    init(executor: Result<Executor, InferenceError>) {
         self.executor = executor
-        self.base = base
     }
 
     /// Computes a step and draws its tokens; `nearlyDone` is called when only the output head is
-    /// left to do.
-    mutating func run(_ job: StepJob, nearlyDone: () -> Void) -> StepResult {
+    /// left to do. A merge has held it up for `heldUp`.
+    mutating func run(
+        _ job: StepJob, heldUp: Duration, nearlyDone: () -> Void
+    ) -> StepResult {
         var result = StepResult(number: job.number, output: .failure(.withdrawn))
+        result.mergeTime = heldUp
         if !(job.isAhead && lastFailed) {
             do throws(InferenceError) {
                 result.output = .success(try compute(job, &result, nearlyDone))
@@ -36,7 +37,6 @@ nonisolated struct StepWorker {
     ) throws(InferenceError) -> DrawnStep {
         let executor = try executor.get()
         if let fault = job.fault { throw fault }
-        let weights = try weights(for: job, on: executor, &result)
         var output = DrawnStep(
             times: StepTimes(), drawn: Array(repeating: nil, count: job.rows.count), dropped: [])
         var chunks: [SequenceChunk] = []
@@ -58,7 +58,7 @@ nonisolated struct StepWorker {
             result.overhead = max(.zero, gap - result.mergeTime)
         }
         let step = try executor.run(
-            ExecutorStep(weights: weights, chunks: chunks), beforeHead: nearlyDone)
+            ExecutorStep(weights: job.weights, chunks: chunks), beforeHead: nearlyDone)
         lastEnd = EventLoop.now
         output.times = step.times
         draw(from: step, for: indices, of: job, on: executor, into: &output)
@@ -83,23 +83,6 @@ nonisolated struct StepWorker {
         }
         let drawn = executor.draw(draws, from: step.logits)
         for (index, result) in zip(targets, drawn) { output.drawn[index] = result }
-    }
-
-    private func weights(
-        for job: StepJob, on executor: Executor, _ result: inout StepResult
-    ) throws(InferenceError) -> StepWeights {
-        switch job.weights {
-        case .base: return .base
-        case .merged(let model): return .merged(model)
-        case .merging(let id, let adapter):
-            let start = EventLoop.now
-            let model = try MergedModel.build(
-                base: base, adapter: adapter, team: executor.team,
-                instructionSet: executor.instructionSet)
-            result.merged = (id, model)
-            result.mergeTime = .nanoseconds(Int64(clamping: EventLoop.now &- start))
-            return .merged(model)
-        }
     }
 }
 

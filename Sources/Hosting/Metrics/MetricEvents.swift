@@ -169,14 +169,11 @@ nonisolated package struct ModeSwitch: Sendable {
     package var replica: Int
     package var from: ReplicaMode
     package var to: ReplicaMode
-    /// The time to build the merged copy; nil when none was built.
-    package var merge: Duration?
 
-    package init(replica: Int, from: ReplicaMode, to: ReplicaMode, merge: Duration? = nil) {
+    package init(replica: Int, from: ReplicaMode, to: ReplicaMode) {
         self.replica = replica
         self.from = from
         self.to = to
-        self.merge = merge
     }
 }
 

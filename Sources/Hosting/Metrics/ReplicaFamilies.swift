@@ -22,6 +22,7 @@ nonisolated struct ReplicaFamilies: Sendable {
     let mode: MetricFamilyID<GaugeKind>
     let modeSwitches: MetricFamilyID<CounterKind>
     let merge: MetricFamilyID<HistogramKind>
+    let unmergedInstead: MetricFamilyID<CounterKind>
     let step: MetricFamilyID<HistogramKind>
     let overhead: MetricFamilyID<HistogramKind>
     let stepsAhead: MetricFamilyID<CounterKind>
@@ -68,6 +69,9 @@ nonisolated struct ReplicaFamilies: Sendable {
             "burrow:mode_switches_total", "Switches between two modes.", more: ["from", "to"])
         merge = registry.histogram(
             "burrow:merge_seconds", "The time to build a merged copy.", MetricBuckets.merge)
+        unmergedInstead = registry.counter(
+            "burrow:unmerged_instead_steps_total",
+            "Steps that ran unmerged as the merged copy they were to run on was not ready.")
         step = registry.histogram(
             "burrow:step_seconds", "The forward pass of one step.", MetricBuckets.step)
         overhead = registry.histogram(

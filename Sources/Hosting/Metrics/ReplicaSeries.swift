@@ -18,6 +18,7 @@ nonisolated struct ReplicaSeries: Sendable {
     let wastedTokens: MetricSeriesID<GaugeKind>
     let modes: [ReplicaMode: MetricSeriesID<GaugeKind>]
     let merge: MetricSeriesID<HistogramKind>
+    let unmergedInstead: MetricSeriesID<CounterKind>
     let step: MetricSeriesID<HistogramKind>
     let overhead: MetricSeriesID<HistogramKind>
     let stepsAhead: MetricSeriesID<CounterKind>
@@ -52,6 +53,7 @@ nonisolated struct ReplicaSeries: Sendable {
         }
         self.modes = modes
         merge = registry.series(families.merge, values)
+        unmergedInstead = registry.series(families.unmergedInstead, values)
         step = registry.series(families.step, values)
         overhead = registry.series(families.overhead, values)
         stepsAhead = registry.series(families.stepsAhead, values)

@@ -149,13 +149,24 @@ nonisolated extension ServingMetrics {
     }
 
     package mutating func modeSwitched(_ change: ModeSwitch) {
-        guard let series = series(change.replica) else { return }
+        guard series(change.replica) != nil else { return }
         let values = [
             configuration.modelName, String(change.replica), change.from.rawValue,
             change.to.rawValue,
         ]
         registry.increment(registry.series(replicaFamilies.modeSwitches, values))
-        if let merge = change.merge { registry.observe(merge.seconds, in: series.merge) }
+    }
+
+    /// A merged copy was built in `took`, without the steps in between.
+    package mutating func mergeCompleted(replica: Int, took: Duration) {
+        guard let series = series(replica) else { return }
+        registry.observe(took.seconds, in: series.merge)
+    }
+
+    /// Steps ran unmerged, as the merged copy that their policy wanted was not ready.
+    package mutating func ranUnmergedInstead(replica: Int, steps: Int) {
+        guard steps > 0, let series = series(replica) else { return }
+        registry.increment(series.unmergedInstead, by: Double(steps))
     }
 
     package mutating func policyWorked(_ work: PolicyWork) {

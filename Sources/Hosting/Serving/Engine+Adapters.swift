@@ -121,8 +121,6 @@ extension Engine {
     private func unload(_ id: AdapterID, from replica: ReplicaID) {
         residents[id]?.replicas.remove(replica)
         if residents[id]?.replicas.isEmpty == true { residents[id] = nil }
-        let compute = replicas[replica.rawValue]
-        if compute.merged?.adapter == id { compute.merged = nil }
         guard let entry = catalog[id] else { return }
         catalog.count(id) { $0.evictions += 1 }
         metrics.adapterEvicted(entry.name, replica: replica.rawValue)

@@ -65,13 +65,14 @@ extension Engine {
         compute.reportedPreemptions = counters.preemptions
         compute.reportedWaste = counters.wastedTokens
         metrics.stepCompleted(step)
+        metrics.ranUnmergedInstead(
+            replica: replica, steps: counters.unmergedInstead - compute.reportedUnmerged)
+        compute.reportedUnmerged = counters.unmergedInstead
         let mode = ReplicaMode(plan.mode)
-        if mode != compute.mode || result.merged != nil {
-            metrics.modeSwitched(
-                ModeSwitch(
-                    replica: replica, from: compute.mode, to: mode,
-                    merge: result.merged == nil ? nil : result.mergeTime))
+        if mode != compute.mode || plan.mode.mergedAdapter != compute.mergedOn {
+            metrics.modeSwitched(ModeSwitch(replica: replica, from: compute.mode, to: mode))
             compute.mode = mode
+            compute.mergedOn = plan.mode.mergedAdapter
         }
     }
 

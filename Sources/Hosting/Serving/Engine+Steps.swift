@@ -10,15 +10,14 @@ extension Engine {
     /// Plans the step after the one that is nearly done, so that it lies ready when that is.
     func planAhead(of number: Int, on replica: Int) {
         let compute = replicas[replica]
-        // A merged copy that is being built is known only when its step has ended, and so is what a
-        // sequence may guess.
+        // What a sequence may guess is known only when its step has ended.
         guard compute.plans.count == 1, compute.plans[0].number == number,
-            compute.mergingStep != number,
             !compute.plans[0].entries.contains(where: { sequences[$0.id]?.speculates == true })
         else { return }
         let id = ReplicaID(rawValue: replica)
         if let plan = fleet.planAhead(on: id, at: Self.now) { start(plan, on: replica) }
         performActions(on: id)
+        performMerges(on: id)
     }
 
     /// Lets the sequences of a replica that speculate guess what comes next.
@@ -47,7 +46,6 @@ extension Engine {
         } catch {
             job.fault = error
         }
-        if case .merging = job.weights { compute.mergingStep = plan.number }
         compute.start(plan, job)
     }
 
@@ -100,17 +98,12 @@ extension Engine {
 
     private func weights(
         for merged: AdapterID?, on replica: Int
-    ) throws(InferenceError) -> StepJob.Weights {
+    ) throws(InferenceError) -> StepWeights {
         guard let merged else { return .base }
-        if let copy = replicas[replica].merged, copy.adapter == merged {
-            return .merged(copy.model)
+        guard let copy = replicas[replica].merged[merged] else {
+            throw InferenceError(.invalidStep, "there is no merged copy for it")
         }
-        // One merged copy a replica: the old one goes before the new one is built.
-        replicas[replica].merged = nil
-        guard let resident = residents[merged] else {
-            throw InferenceError(.invalidStep, "the adapter to merge is not resident")
-        }
-        return .merging(merged, resident.packed)
+        return .merged(copy)
     }
 
     /// A compute thread has answered.
@@ -118,7 +111,6 @@ extension Engine {
         let compute = replicas[replica]
         guard let plan = compute.plans.first, plan.number == result.number else { return }
         compute.plans.removeFirst()
-        if let merged = result.merged { compute.merged = merged }
         switch result.output {
         case .success(let output): settle(plan, on: replica, output, result)
         case .failure(let error):

@@ -98,6 +98,7 @@ package final class Engine {
             switch message {
             case .nearlyStepped(let replica, let number): planAhead(of: number, on: replica)
             case .stepped(let replica, let result): stepEnded(on: replica, result)
+            case .merged(let replica, let result): mergeEnded(on: replica, result)
             case .packed(let load): adapterPacked(load)
             case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
             }
@@ -125,6 +126,7 @@ package final class Engine {
             }
             performActions(on: id)
         }
+        performMerges(on: id)
         observeReplica(replica)
     }
 }
@@ -143,6 +145,7 @@ nonisolated enum EngineMessage: Sendable {
     /// Only the output head of this step is left to do.
     case nearlyStepped(replica: Int, number: Int)
     case stepped(replica: Int, StepResult)
+    case merged(replica: Int, MergeResult)
     case packed(AdapterLoad)
     case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)
 }

@@ -73,18 +73,21 @@ package struct HostAssembly {
         var pages: Int
         var pageBytes: Int
         var adapterBytes: Int
+        var mergedCopies: Int
     }
 
     private func memory(for model: ServedModel) throws(HostError) -> Memory {
         let all = Int(clamping: spec.replicas.memory.value.bytes)
         let adapterBytes =
             spec.replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
+        let mergedCopies = mergedCopies(of: model, within: all)
         let pageBytes = ExecutorConfiguration.pageBytes(of: model.configuration)
-        let pages = (all - adapterBytes) / pageBytes
+        let taken = adapterBytes + mergedCopies * model.packed.mergedByteCount
+        let pages = (all - taken) / pageBytes
         guard pages > 0 else {
             throw HostError([
                 loaded.document.diagnostic(
-                    "\(all) bytes, less \(adapterBytes) for adapters, hold no KV page of "
+                    "\(all) bytes, less \(taken) for adapters and merged copies, hold no KV page of "
                         + "\(pageBytes) bytes: raise it", at: spec.replicas.memory.position,
                     path: "spec.replicas.memory")
             ])
@@ -97,7 +100,16 @@ package struct HostAssembly {
                 serve the longest requests
                 """)
         }
-        return Memory(pages: pages, pageBytes: pageBytes, adapterBytes: adapterBytes)
+        return Memory(
+            pages: pages, pageBytes: pageBytes, adapterBytes: adapterBytes,
+            mergedCopies: mergedCopies)
+    }
+
+    /// How many merged copies there is memory for; by default one, if that leaves at least half.
+    private func mergedCopies(of model: ServedModel, within all: Int) -> Int {
+        let bytes = max(1, model.packed.mergedByteCount)
+        guard let memory = spec.replicas.mergedMemory else { return bytes <= all / 2 ? 1 : 0 }
+        return Int(clamping: memory.value.bytes) / bytes
     }
 
     private func executor(for model: ServedModel, _ memory: Memory) -> ExecutorConfiguration {
@@ -122,6 +134,7 @@ package struct HostAssembly {
                 id: ReplicaID(rawValue: index), batchRequests: batch, batchTokens: stepTokens,
                 pages: memory.pages, adapterBytes: memory.adapterBytes)
             configuration.pageTokens = ExecutorConfiguration.pageTokens
+            configuration.mergedCopies = memory.mergedCopies
             configuration.containment = containment
             replicas.append(
                 ReplicaScheduler(
@@ -203,7 +216,8 @@ package struct HostAssembly {
             """
             \(spec.replicas.count.value) replica(s) of \(threads) thread(s), each with \
             \(memory.pages) KV pages (\(Megabytes(memory.pages * memory.pageBytes))) and \
-            \(Megabytes(memory.adapterBytes)) for adapters
+            \(Megabytes(memory.adapterBytes)) for adapters, and room for \
+            \(memory.mergedCopies) merged copies of \(Megabytes(model.packed.mergedByteCount))
             """)
         for note in model.configuration.notes { log.notice("\(note)") }
     }

@@ -93,9 +93,10 @@ package struct Manifest: Sendable, Equatable {
     package struct Replicas: Sendable, Equatable {
         package var count = Located(1)
         package var threads = Located(ThreadCount.automatic)
-        /// For the KV pages and the adapters of one replica together.
+        /// For the KV pages, the adapters and the merged copies of one replica together.
         package var memory = Located(ByteCount(1 << 30))
         package var adapterMemory: Located<ByteCount>?
+        package var mergedMemory: Located<ByteCount>?
         package var maxBatch = Located(32)
         package var maxStepTokens = Located(512)
     }

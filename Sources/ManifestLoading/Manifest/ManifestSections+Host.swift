@@ -14,11 +14,16 @@ extension Section where Root == Manifest.Replicas {
                 "How many threads compute in a replica; auto shares the processors out."),
             Field(
                 "memory", \.memory, .size(.manifestMemory),
-                "The memory of one replica for KV pages and adapters together."),
+                "The memory of one replica for KV pages, adapters and merged copies together."),
             Field(
                 "adapterMemory", \.adapterMemory, .size(.manifestMemory),
                 "How much of `memory` adapters may take; a quarter of it by default."
             ).example("256MiB"),
+            Field(
+                "mergedMemory", \.mergedMemory, .size(.manifestOptionalMemory),
+                "How much of `memory` copies of the weights with an adapter merged in may take; by "
+                    + "default that of one copy, if it is at most half."
+            ).example("1GiB"),
             Field(
                 "maxBatch", \.maxBatch, .integer(1...1024),
                 "How many requests run in one iteration at most."),
@@ -27,13 +32,22 @@ extension Section where Root == Manifest.Replicas {
                 "How many tokens one iteration computes at most; longer prompts are cut up."),
         ],
         rule: { replicas, place, reading in
-            guard let adapters = replicas.adapterMemory, adapters.value >= replicas.memory.value,
-                !reading.hasFault(at: place.path(of: "memory"))
-            else { return }
-            reading.report(
-                "must be less than memory (\(replicas.memory.value.manifestText)), "
-                    + "which holds the KV pages too",
-                at: adapters.position, path: place.path(of: "adapterMemory"))
+            guard !reading.hasFault(at: place.path(of: "memory")) else { return }
+            let memory = replicas.memory.value
+            var left = memory.bytes
+            for (key, part) in [
+                ("adapterMemory", replicas.adapterMemory), ("mergedMemory", replicas.mergedMemory),
+            ] {
+                guard let part else { continue }
+                guard part.value.bytes < left else {
+                    let others = left < memory.bytes ? ", with adapterMemory" : ""
+                    return reading.report(
+                        "must be less than memory (\(memory.manifestText))\(others), "
+                            + "which holds the KV pages too",
+                        at: part.position, path: place.path(of: key))
+                }
+                left -= part.value.bytes
+            }
         })
 }
 
@@ -72,6 +86,7 @@ extension Section where Root == Manifest.Limits {
 
 extension ClosedRange where Bound == ByteCount {
     fileprivate static let manifestMemory = ByteCount(1 << 20)...ByteCount(1 << 44)
+    fileprivate static let manifestOptionalMemory = ByteCount(0)...ByteCount(1 << 44)
 }
 
 extension Section where Root == Manifest.Plugins {

@@ -107,9 +107,10 @@ public struct StepObservation: Sendable {
     /// How long the forward pass took, without merging.
     public var stepTime: Duration
 
-    /// How long building a merged copy held up this iteration; zero where none was built.
+    /// How long building a merged copy held up this iteration; zero where none was being built.
     public var mergeTime: Duration
 
+    /// The mode it ran in: unmerged where the plan named one whose merged copy was not ready.
     public var mode: BatchMode
 
     /// Prompt tokens and decode rows computed.
@@ -137,7 +138,8 @@ public protocol BatchingPolicy: Policy {
     /// `plan` comes empty and unmerged. The host checks the answer: indexes in range and no request
     /// twice, 1 to `pendingTokens` tokens each, at most `limits.requests` entries and
     /// `limits.tokens` tokens, pages within `limits.freePages`, only requests whose adapter is
-    /// resident, and in merged mode only requests of that adapter. An empty plan while requests are
+    /// resident, and in merged mode only requests of that adapter. A merged copy that is not ready is
+    /// built while iterations go on; until then such a plan runs unmerged. An empty plan while requests are
     /// runnable is allowed; the host asks again when something changed.
     ///
     /// `requests` are all unfinished requests of the replica, in the order that the fairness policy

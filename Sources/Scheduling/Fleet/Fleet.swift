@@ -215,6 +215,25 @@ package struct Fleet {
         replicas[replica.rawValue].takeActions()
     }
 
+    /// As ``ReplicaScheduler/takeMergeActions()``.
+    package mutating func takeMergeActions(of replica: ReplicaID) -> [MergedCopies.Action] {
+        replicas[replica.rawValue].takeMergeActions()
+    }
+
+    /// As ``ReplicaScheduler/copyBuilt(_:bytes:time:at:)``.
+    package mutating func copyBuilt(
+        _ id: AdapterID, bytes: Int, time: Duration, on replica: ReplicaID, at now: Instant
+    ) {
+        change(replica.rawValue, at: now) {
+            $0.copyBuilt(id, bytes: bytes, time: time, at: now)
+        }
+    }
+
+    /// As ``ReplicaScheduler/copyFailed(_:at:)``.
+    package mutating func copyFailed(_ id: AdapterID, on replica: ReplicaID, at now: Instant) {
+        change(replica.rawValue, at: now) { $0.copyFailed(id, at: now) }
+    }
+
     // MARK: - Adapters and policies
 
     /// Makes an adapter known to every replica.

@@ -19,6 +19,9 @@ package struct ReplicaConfiguration: Sendable, Equatable {
     /// Memory for adapters.
     package var adapterBytes: Int
 
+    /// How many merged copies of the weights there is room for.
+    package var mergedCopies = 1
+
     /// How long other requests may overtake an adapter that waits for room in memory.
     package var adapterPatience: Duration = .seconds(1)
 
@@ -62,6 +65,13 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var mergedSteps = 0
     package var mixedSteps = 0
     package var switches = 0
+
+    /// Iterations that a policy wanted merged and that ran unmerged, as the copy was not ready.
+    package var unmergedInstead = 0
+
+    /// Merged copies that were built, and that could not be.
+    package var merges = 0
+    package var failedMerges = 0
 
     package var stepTime: Duration = .zero
     package var mergeTime: Duration = .zero

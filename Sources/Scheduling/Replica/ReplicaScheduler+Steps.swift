@@ -34,7 +34,7 @@ extension ReplicaScheduler {
     mutating func launch(_ chosen: ChosenPlan, at now: Instant) -> StepPlan? {
         guard !chosen.plan.entries.isEmpty else { return nil }
         stepNumber += 1
-        let mode = chosen.plan.mode
+        let mode = possibleMode(chosen.plan.mode)
         var step = StepInFlight(number: stepNumber, start: now, mode: mode)
         var plan = StepPlan(number: stepNumber, mode: mode, entries: [], start: now)
         plan.entries.reserveCapacity(chosen.plan.entries.count)
@@ -190,11 +190,6 @@ extension ReplicaScheduler {
         // A step that ran without some of its rows teaches nothing about what was planned.
         if outcome.dropped.isEmpty {
             costs.steps.observe(step.features, took: outcome.stepTime)
-        }
-        if let merged = step.mode.mergedAdapter,
-            let bytes = residency.description(of: merged)?.bytes
-        {
-            costs.merging.observe(bytes: bytes, took: outcome.mergeTime)
         }
         counters.count(step, outcome)
         var observation = StepObservation(

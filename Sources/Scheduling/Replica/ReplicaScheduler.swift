@@ -24,6 +24,7 @@ package struct ReplicaScheduler {
     package internal(set) var costs = ReplicaCosts()
     package internal(set) var pages: KVPageTable
     package internal(set) var residency: AdapterResidency
+    package internal(set) var copies: MergedCopies
 
     var queue = RequestQueue()
     var batching: PolicyGuard<any BatchingPolicy>
@@ -64,6 +65,7 @@ package struct ReplicaScheduler {
         self.clock = clock
         self.pages = KVPageTable(
             pages: configuration.pages, pageTokens: configuration.pageTokens)
+        self.copies = MergedCopies(capacity: configuration.mergedCopies)
         let rules = configuration.containment
         self.batching = .batching(policies.batching, rules: rules, clock: clock)
         self.fairness = .fairness(policies.fairness, rules: rules, clock: clock)
@@ -115,6 +117,7 @@ package struct ReplicaScheduler {
     /// Loads and unloads that the caller must carry out, in this order.
     package mutating func takeActions() -> [AdapterResidency.Action] {
         guard !residency.actions.isEmpty else { return [] }
+        for case .unload(let id) in residency.actions { copies.forget(id) }
         defer { residency.actions.removeAll(keepingCapacity: true) }
         return residency.actions
     }

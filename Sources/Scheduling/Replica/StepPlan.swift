@@ -70,7 +70,7 @@ package struct StepOutcome: Sendable {
     /// How long the forward pass took, without merging.
     package var stepTime: Duration
 
-    /// How long building a merged copy held it up; zero where none was built.
+    /// How long building a merged copy held it up; zero where none was being built.
     package var mergeTime: Duration
 
     /// Requests that ended with this step. Those that reached their `maximumTokens` end anyway.

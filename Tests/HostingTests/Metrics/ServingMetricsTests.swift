@@ -114,8 +114,9 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
             ReplicaLoad(
                 replica: 0, running: 3, waiting: 2, pagesUsed: 25, pagesFree: 75,
                 wastedTokens: 11, mode: .merged))
-        metrics.modeSwitched(
-            ModeSwitch(replica: 0, from: .unmerged, to: .merged, merge: .milliseconds(40)))
+        metrics.modeSwitched(ModeSwitch(replica: 0, from: .unmerged, to: .merged))
+        metrics.mergeCompleted(replica: 0, took: .milliseconds(40))
+        metrics.ranUnmergedInstead(replica: 0, steps: 3)
         let check = try ExpositionCheck(metrics.exposition())
         #expect(check.value("vllm:num_requests_running") == 3)
         #expect(check.value("vllm:num_requests_waiting") == 2)
@@ -128,6 +129,7 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(
             check.value("burrow:mode_switches_total", ["from": "unmerged", "to": "merged"]) == 1)
         #expect(check.value("burrow:merge_seconds_sum") == 0.04)
+        #expect(check.value("burrow:unmerged_instead_steps_total") == 3)
     }
 
     @Test func adaptersInUseAreOneSeriesWithTheTime() throws {

@@ -14,6 +14,8 @@ enum FleetEvent: Sendable {
     case failStep(Int, ReplicaID)
     case loaded(AdapterID, bytes: Int, ReplicaID)
     case loadFailed(AdapterID, ReplicaID)
+    case copyBuilt(AdapterID, ReplicaID)
+    case copyFailed(AdapterID, ReplicaID)
     case register(AdapterDescription)
     case retire(AdapterID)
 }
@@ -31,13 +33,15 @@ struct FleetReaction: Equatable {
 
     var answer: Answer
     var actions: [[AdapterResidency.Action]]
+    var merges: [[MergedCopies.Action]]
 }
 
 extension Fleet {
     mutating func react(to event: FleetEvent, at now: Instant) -> FleetReaction {
         let answer = self.answer(event, at: now)
         let actions = replicas.indices.map { takeActions(of: ReplicaID(rawValue: $0)) }
-        return FleetReaction(answer: answer, actions: actions)
+        let merges = replicas.indices.map { takeMergeActions(of: ReplicaID(rawValue: $0)) }
+        return FleetReaction(answer: answer, actions: actions, merges: merges)
     }
 
     private mutating func answer(
@@ -59,9 +63,22 @@ extension Fleet {
                     id, bytes: bytes, time: .milliseconds(bytes), on: replica, at: now))
         case .loadFailed(let id, let replica):
             .ended(adapterLoadFailed(id, on: replica, at: now))
+        case .copyBuilt(let id, let replica): copied(id, on: replica, fails: false, at: now)
+        case .copyFailed(let id, let replica): copied(id, on: replica, fails: true, at: now)
         case .register(let adapter): .refusal(register(adapter, at: now))
         case .retire(let id): retired(id, at: now)
         }
+    }
+
+    private mutating func copied(
+        _ id: AdapterID, on replica: ReplicaID, fails: Bool, at now: Instant
+    ) -> FleetReaction.Answer {
+        if fails {
+            copyFailed(id, on: replica, at: now)
+        } else {
+            copyBuilt(id, bytes: 50, time: .milliseconds(3), on: replica, at: now)
+        }
+        return .none
     }
 
     private mutating func retired(_ id: AdapterID, at now: Instant) -> FleetReaction.Answer {

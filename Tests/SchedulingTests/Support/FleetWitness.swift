@@ -19,6 +19,8 @@ struct FleetWitness {
     private(set) var over: Set<RequestID> = []
     private(set) var aheadSteps = 0
     private(set) var loading: [ReplicaID: [AdapterID]] = [:]
+    private(set) var building: [ReplicaID: AdapterID] = [:]
+    private var copies: [ReplicaID: Set<AdapterID>] = [:]
     private(set) var completed = 0
     private(set) var preemptions = 0
     private(set) var problems: [String] = []
@@ -32,6 +34,11 @@ struct FleetWitness {
         let (ending, withdrawn) = endingSteps(event)
         for (replica, actions) in reaction.actions.enumerated() {
             for action in actions { note(action, on: ReplicaID(rawValue: replica)) }
+        }
+        for (replica, actions) in reaction.merges.enumerated() {
+            for action in actions {
+                note(action, on: ReplicaID(rawValue: replica), room: configuration.mergedCopies)
+            }
         }
         switch (event, reaction.answer) {
         case (.submit(let request), .admission(.accepted(let replica))):
@@ -97,6 +104,10 @@ struct FleetWitness {
             loading[replica]?.removeAll { $0 == id }
             resident[replica, default: []].insert(id)
         case .loadFailed(let id, let replica): loading[replica]?.removeAll { $0 == id }
+        case .copyBuilt(let id, let replica):
+            building[replica] = nil
+            copies[replica, default: []].insert(id)
+        case .copyFailed(_, let replica): building[replica] = nil
         default: break
         }
     }
@@ -108,6 +119,7 @@ struct FleetWitness {
             loading[replica, default: []].append(id)
         case .unload(let id):
             check(resident[replica, default: []].remove(id) != nil, "unload of absent \(id)")
+            check(building[replica] != id, "unload of adapter \(id), whose copy is being built")
             for plan in inFlight[replica] ?? [] {
                 check(
                     !plan.entries.contains { $0.adapter == id },
@@ -120,6 +132,19 @@ struct FleetWitness {
     }
 
     private mutating func note(
+        _ action: MergedCopies.Action, on replica: ReplicaID, room: Int
+    ) {
+        switch action {
+        case .build(let id):
+            check(building.updateValue(id, forKey: replica) == nil, "two copies at once")
+            check(resident[replica]?.contains(id) == true, "a copy of absent adapter \(id)")
+            check(copies[replica, default: []].count < room, "no room for a copy of \(id)")
+        case .drop(let id):
+            check(copies[replica, default: []].remove(id) != nil, "drop of no copy of \(id)")
+        }
+    }
+
+    private mutating func note(
         _ plan: StepPlan, on replica: ReplicaID, configuration: ReplicaConfiguration
     ) {
         check(!plan.entries.isEmpty, "an empty step")
@@ -128,6 +153,9 @@ struct FleetWitness {
         let tokens = plan.entries.reduce(0) { $0 + $1.tokens }
         check(tokens <= configuration.batchTokens, "\(tokens) tokens in a step")
         check(Set(plan.entries.map(\.id)).count == plan.entries.count, "a request twice")
+        if let merged = plan.mode.mergedAdapter {
+            check(copies[replica]?.contains(merged) == true, "merged on \(merged) without a copy")
+        }
         let pages = plan.entries.flatMap(\.pages)
         check(Set(pages).count == pages.count, "a page in two requests")
         for before in inFlight[replica] ?? [] {

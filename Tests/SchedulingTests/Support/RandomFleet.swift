@@ -28,6 +28,7 @@ struct RandomFleet {
             id: replica(0), batchRequests: 1 + random.below(6), batchTokens: 4 + random.below(40),
             pages: 6 + random.below(12), adapterBytes: 10)
         configuration.pageTokens = 4
+        configuration.mergedCopies = random.below(3)
         configuration.adapterPatience = .milliseconds(200)
         self.configuration = configuration
         fleet = Self.fleet(configuration, count: 1 + random.below(3), policies, seed: seed)
@@ -104,6 +105,11 @@ struct RandomFleet {
         for replica in fleet.replicas.indices.map(ReplicaID.init(rawValue:)) {
             if let id = witness.loading[replica]?.randomElement(using: &random) {
                 load(id, on: replica, failing: failing)
+            }
+            if let id = witness.building[replica], random.chance(30) {
+                apply(
+                    failing && random.chance(10)
+                        ? .copyFailed(id, replica) : .copyBuilt(id, replica))
             }
             if let plan = witness.inFlight[replica]?.first {
                 if random.chance(50) { apply(.planAhead(replica)) }
