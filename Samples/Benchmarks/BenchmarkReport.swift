@@ -12,6 +12,7 @@ struct BenchmarkReport: Codable {
     var loadSeconds: Double
     var mergeSeconds: Double
     var adapterLoads: [AdapterLoad]
+    var starts: StartTimes?
     var results: [BenchmarkResult]
 
     func json() throws -> String {
@@ -31,6 +32,10 @@ struct BenchmarkReport: Codable {
                 + "reading and packing \(number(load.packing))), \(number(load.median)) ms median; "
                 + "\(number(load.fresh)) ms into fresh memory"
         }
+        let starts = self.starts.map {
+            "start: \(number($0.packing, 2)) s to pack, \(number($0.second, 2)) s from the cache, "
+                + "which takes \(number($0.writing, 2)) s to write\n"
+        }
         let head = """
             \(machine.processor), \(machine.cores) cores, \(machine.instructionSet); \
             BLAS core \(machine.blasCore), \(number(machine.blasGigaflops, 0)) GFLOP/s; \
@@ -42,7 +47,7 @@ struct BenchmarkReport: Codable {
             \(number(machine.multiplyAdds, 0)) with \(threads)
             \(model) \(dtype), \(threads) threads, adapters of rank \(rank); \
             packed in \(number(loadSeconds, 2)) s, merged in \(number(mergeSeconds * 1e3, 0)) ms
-            \(adapterLoads.map(line).joined(separator: "\n"))
+            \(starts ?? "")\(adapterLoads.map(line).joined(separator: "\n"))
 
             | step | batch | adapters | mode | ms | tokens/s | % of limit | limit | % of base |
             |---|---|---|---|---|---|---|---|---|

@@ -50,9 +50,10 @@ struct ExecutorBenchmark: ParsableCommand {
         let weights =
             try ModelWeights.presets.contains(model)
             ? ModelWeights.synthetic(preset: model, seed: 1) : ModelWeights.open(folder: model)
+        let type = WeightType(rawValue: dtype) ?? .bf16
+        let starts = loads ? try StartTimes.measure(weights, type: type, threads: threads) : nil
         let bench = try Bench(
-            weights: weights, type: WeightType(rawValue: dtype) ?? .bf16, threads: threads,
-            rank: rank)
+            weights: weights, type: type, threads: threads, rank: rank)
         machine.weightBandwidth = try bench.weightBandwidth(quick: quick)
         let times = loads ? [] : try bench.measure(rounds: quick ? 2 : 6)
         // Something else may have run during the first measurement: the limits are the better
@@ -64,7 +65,7 @@ struct ExecutorBenchmark: ParsableCommand {
         let report = BenchmarkReport(
             machine: machine, model: model, dtype: dtype, threads: threads, rank: rank,
             loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds,
-            adapterLoads: bench.adapterLoads, results: results)
+            adapterLoads: bench.adapterLoads, starts: starts, results: results)
         print(try json ? report.json() : report.table())
     }
 }

@@ -69,9 +69,10 @@ INLINE void pack_panel(const char *source, KernelType from, size_t columns, size
         for (size_t column = 0; column < KERNEL_PANEL_WIDTH; column += 4) {
             size_t rows = column >= columns ? 0 : columns - column < 4 ? columns - column : 4;
             const char *first = source + column * stride;
-            for (size_t row = 0; row < rows; row++) {
-                __builtin_prefetch(first + row * stride + word * width * element_bytes(from) +
-                                   AHEAD_BYTES);
+            const size_t line = LINE_WORDS * width * element_bytes(from);
+            const char *ahead = first + word / LINE_WORDS * line + AHEAD_BYTES;
+            for (size_t row = 0; row < rows; row++, ahead += stride) {
+                for (size_t byte = 0; byte < line; byte += 64) __builtin_prefetch(ahead + byte);
             }
             pack_rows(first, from, rows, k, word, end, to, target + column);
         }

@@ -17,6 +17,8 @@ package struct InferenceError: Error, Equatable, CustomStringConvertible {
         case wrongModel
         /// An adapter's file could not be read to its end, or holds an infinity or a NaN.
         case unreadableAdapter
+        /// A packed model could not be kept for the next start.
+        case notKept
         /// A step breaks a limit of the configuration.
         case tooLarge
         /// A token, position, page or factor of a step is wrong.

@@ -46,6 +46,24 @@ struct AdapterPackingTests {
         }
     }
 
+    @Test func anAdapterInTheMemoryOfAnotherHasNothingOfIt() throws {
+        let model = try AwkwardModel.packed(.bf16)
+        func pack(_ seed: UInt64) throws -> PackedAdapter {
+            // Odd ranks are padded.
+            try PackedAdapter(
+                AdapterWeights.synthetic(
+                    name: "a", rank: 3, seed: seed, for: model.configuration), for: model)
+        }
+        let fresh = try pack(1)
+        var other: PackedAdapter? = try pack(2)
+        let place = other?.groups[0].a
+        #expect(other.map(Self.bytes) != Self.bytes(fresh))
+        other = nil
+        let again = try pack(1)
+        #expect(again.groups[0].a.map { abs($0 - (place ?? $0)) < 65_536 } == true, "not reused")
+        #expect(Self.bytes(again) == Self.bytes(fresh))
+    }
+
     /// Changes an adapter's file between opening and packing.
     private func packing(after change: (FileHandle, UInt64) throws -> Void) throws {
         let model = try Self.model()

@@ -16,9 +16,10 @@ struct MergeKernelTests {
         var testDescription: String { "\(set) \(type) + \(adapterType)" }
     }
 
+    private static let factorTypes: [WeightType] = [.f32, .bf16]
     private static let paths = InstructionSet.available.flatMap { set in
         WeightType.allCases.flatMap { type in
-            WeightType.allCases.map { Path(set: set, type: type, adapterType: $0) }
+            factorTypes.map { Path(set: set, type: type, adapterType: $0) }
         }
     }
 
@@ -35,17 +36,18 @@ struct MergeKernelTests {
         }
     }
 
-    /// The rows of the merged matrix.
+    /// The rows of the matrix as it is packed, and merged.
     private static func merge(
         _ path: Path, n: Int, k: Int, rank: Int, w: [Float], a: [Float], b: [Float],
         scales: [Float]
-    ) throws -> [Float] {
+    ) throws -> (before: [Float], merged: [Float]) {
         let kernels = try path.set.kernels()
         let nowhere = UnsafeRawPointer(bitPattern: 64)!
         let size = PackedMatrix(weights: nowhere, outputs: n, inputs: k, type: path.type)
         let weights = try AlignedMemory(byteCount: size.byteCount, for: "a test")
         let target = try AlignedMemory(byteCount: size.byteCount, for: "a test")
         kernel_pack(w, KERNEL_F32, n, k, 0, size.panels, path.type.kernelType, weights.base)
+        let before = unpack(weights, size)
         let factor = PackedMatrix(
             weights: nowhere, outputs: n, inputs: rank, type: path.adapterType)
         let packedB = try AlignedMemory(byteCount: factor.byteCount, for: "a test")
@@ -60,7 +62,8 @@ struct MergeKernelTests {
                 packedA.base + r * rowBytes)
         }
         let even = rank.roundedUp(to: 2)
-        let scratch = try AlignedMemory(byteCount: even * (depth + 32) * 4, for: "a test")
+        let scratch = try AlignedMemory(
+            byteCount: (even * (depth + 32) + depth * 32) * 4, for: "a test")
         let inputs = scratch.base.assumingMemoryBound(to: Float.self)
         kernels.merge_inputs(
             packedA.base, path.adapterType.kernelType, depth, rank, scales, inputs)
@@ -68,15 +71,18 @@ struct MergeKernelTests {
             weights: weights.base, target: target.base, panel_bytes: size.panelBytes,
             panels: size.panels, type: path.type.kernelType, depth: size.depth, b: packedB.base,
             b_panel_bytes: factor.panelBytes, adapter_type: path.adapterType.kernelType,
-            rank: rank, inputs: inputs, outputs: inputs + even * depth)
+            rank: rank, inputs: inputs, outputs: inputs + even * depth,
+            sums: inputs + even * (depth + 32))
         kernels.merge(&merge)
-        var rows: [Float] = []
-        for row in 0..<n {
-            var out = [Float](repeating: .nan, count: k)
-            kernel_unpack_row(target.base, path.type.kernelType, k, row, &out)
-            rows += out
+        return (before, unpack(target, size))
+    }
+
+    private static func unpack(_ memory: AlignedMemory, _ matrix: PackedMatrix) -> [Float] {
+        (0..<matrix.outputs).flatMap { row -> [Float] in
+            var out = [Float](repeating: .nan, count: matrix.inputs)
+            kernel_unpack_row(memory.base, matrix.type.kernelType, matrix.inputs, row, &out)
+            return out
         }
-        return rows
     }
 
     @Test(arguments: paths)
@@ -87,24 +93,31 @@ struct MergeKernelTests {
             let a = Self.values(rank * k, &random)
             let b = Self.values(n * rank, &random)
             let scales = Self.values(rank, &random)
-            let merged = try Self.merge(
+            let (before, merged) = try Self.merge(
                 path, n: n, k: k, rank: rank, w: w, a: a, b: b, scales: scales)
             for row in 0..<n {
-                for i in 0..<k {
-                    var sum = Double(w[row * k + i])
-                    for r in 0..<rank {
-                        sum += Double(scales[r] * a[r * k + i]) * Double(b[row * rank + r])
+                let sums = (0..<k).map { i in
+                    (0..<rank).reduce(Double(before[row * k + i])) { sum, r in
+                        sum + Double(scales[r] * a[r * k + i]) * Double(b[row * rank + r])
                     }
+                }
+                let most = sums.map(abs).max() ?? 0
+                for (i, sum) in sums.enumerated() {
                     // Half a unit in the last place, and what the sum in f32 may be off.
-                    let unit = path.type == .bf16 ? 0x1p-7 : 0x1p-23
+                    let unit =
+                        switch path.type {
+                        case .f32: abs(sum) * 0x1p-23
+                        case .bf16: abs(sum) * 0x1p-7
+                        case .int8: most / 127
+                        }
                     let error = abs(sum - Double(merged[row * k + i]))
-                    #expect(error <= abs(sum) * unit / 2 * 1.01 + 4e-6, "\(n) x \(k), \(rank)")
+                    #expect(error <= unit / 2 * 1.01 + 4e-6, "\(n) x \(k), \(rank)")
                 }
             }
         }
     }
 
-    @Test(arguments: WeightType.allCases, WeightType.allCases)
+    @Test(arguments: WeightType.allCases, factorTypes)
     func theFusedSetsAgreeBitForBit(type: WeightType, adapterType: WeightType) throws {
         let fused = InstructionSet.available.filter { $0 != .portable }
         for (n, k, rank) in Self.sizes {
@@ -117,7 +130,7 @@ struct MergeKernelTests {
                 try Self.merge(
                     Path(set: $0, type: type, adapterType: adapterType), n: n, k: k, rank: rank,
                     w: w, a: a, b: b, scales: scales
-                ).map(\.bitPattern)
+                ).merged.map(\.bitPattern)
             }
             #expect(results.allSatisfy { $0 == results.first })
         }

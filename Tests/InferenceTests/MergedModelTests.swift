@@ -89,6 +89,34 @@ struct MergedModelTests {
         }
     }
 
+    @Test(arguments: WeightType.allCases)
+    func stepsBetweenTheSlicesChangeNothing(type: WeightType) throws {
+        let model = try AwkwardModel.packed(type)
+        let adapter = try AwkwardModel.adapter(rank: 5, for: model)
+        let executor = try GreedyDriver.executor(model)
+        let whole = try MergedModel.build(base: model, adapter: adapter, team: executor.team)
+        let build = try MergedModelBuild(
+            base: model, adapter: adapter, members: executor.team.memberCount)
+        var request = TestRequest(prompt: AwkwardModel.prompt(9, seed: 3), count: 1)
+        request.adapters = [AdapterUse(adapter)]
+        var merged: MergedModel?
+        var steps = 0
+        while merged == nil, build.remainingSlices > 0 {
+            merged = build.advance(slices: 3, with: executor.team)
+            _ = try GreedyDriver(executor: executor).run([request])
+            steps += 1
+        }
+        #expect(steps > 2)
+        #expect(build.advance(slices: 3, with: executor.team) == nil, "a copy is given once")
+        let copy = try #require(merged)
+        for (left, right) in zip(whole.linears, copy.linears) {
+            let bytes = [left, right].map {
+                [UInt8](UnsafeRawBufferPointer(start: $0.weights, count: $0.byteCount))
+            }
+            #expect(bytes[0] == bytes[1])
+        }
+    }
+
     @Test func onlyTargetedLayersAreCopied() throws {
         let model = try Fixtures.model(folder.appending(path: "base"), .bf16)
         let adapter = try Fixtures.adapter(

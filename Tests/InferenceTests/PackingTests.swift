@@ -10,6 +10,7 @@ import Testing
 /// Packed bytes against the layouts that `CKernels.h` describes, element by element.
 struct PackingTests {
     private static let stored: [TensorType] = TensorType.allCases
+    private static let types: [WeightType] = [.f32, .bf16]
     private static let sizes = [
         (1, 1), (3, 2), (32, 16), (33, 7), (31, 33), (64, 40), (5, 131), (70, 64), (32, 1),
         (97, 19),
@@ -46,7 +47,7 @@ struct PackingTests {
         return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
-    @Test(arguments: stored, WeightType.allCases)
+    @Test(arguments: stored, types)
     func panelsHoldPairsOfInputsSideBySide(stored: TensorType, type: WeightType) {
         for (n, k) in Self.sizes {
             let source = Self.elements(n * k, of: stored, seed: UInt64(n * 1000 + k))
@@ -78,7 +79,7 @@ struct PackingTests {
         }
     }
 
-    @Test(arguments: stored, WeightType.allCases)
+    @Test(arguments: stored, types)
     func rowsOfAHoldInputsSixteenApart(stored: TensorType, type: WeightType) {
         for k in [1, 15, 16, 17, 32, 33, 63, 64, 90, 129] {
             let source = Self.elements(k, of: stored, seed: UInt64(k))
@@ -101,7 +102,7 @@ struct PackingTests {
         }
     }
 
-    @Test(arguments: stored, WeightType.allCases)
+    @Test(arguments: stored, types)
     func plainCopiesConvertEachElement(stored: TensorType, type: WeightType) {
         for count in [1, 3, 4, 7, 8, 9, 67] {
             let source = Self.elements(count, of: stored, seed: UInt64(count))
@@ -119,6 +120,42 @@ struct PackingTests {
                 }
             }
             #expect(copied.suffix(4 * type.byteCount).allSatisfy { $0 == 0xAA })
+        }
+    }
+
+    @Test(arguments: stored)
+    func integersAreTheNearestMultiplesOfTheirScale(stored: TensorType) {
+        for (n, k) in Self.sizes {
+            // Finite, and of an ordinary size.
+            var source = Self.elements(n * k, of: stored, seed: UInt64(n * 1000 + k))
+            for index in stride(from: stored.byteCount - 1, to: source.count, by: stored.byteCount)
+            {
+                source[index] = source[index] & 0x80 | (stored == .f16 ? 0x2C : 0x3D)
+            }
+            let depth = k.roundedUp(to: 2)
+            let panelBytes = depth * 32 + 32 * 4
+            let panels = n.dividedUp(by: 32)
+            var packed = [UInt8](repeating: 0xAA, count: panels * panelBytes)
+            kernel_pack(source, stored.kernelType, n, k, 0, panels, KERNEL_INT8, &packed)
+            for row in 0..<panels * 32 {
+                let panel = row / 32 * panelBytes
+                let values = (0..<depth).map { i -> Float in
+                    guard row < n, i < k else { return 0 }
+                    return Float(bitPattern: Self.float(source, row * k + i, stored))
+                }
+                let most = values.map(abs).max() ?? 0
+                let scale = packed.withUnsafeBytes {
+                    $0.loadUnaligned(
+                        fromByteOffset: panel + depth * 32 + row % 32 * 4, as: Float.self)
+                }
+                #expect(scale == most * (1 / 127))
+                let factor = most > 0 ? 127 / most : 0
+                for (i, value) in values.enumerated() {
+                    let byte = packed[panel + (i / 2 * 32 + row % 32) * 2 + i % 2]
+                    #expect(
+                        Float(Int8(bitPattern: byte)) == (value * factor).rounded(.toNearestOrEven))
+                }
+            }
         }
     }
 }

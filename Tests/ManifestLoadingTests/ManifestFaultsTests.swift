@@ -166,6 +166,10 @@ import Testing
         -> 6:22: error: spec.replicas.memory: the size '99999999TiB' is not a whole number of bytes below 2^63
         replicas: {adapterMemory: 1GiB}
         -> 6:29: error: spec.replicas.adapterMemory: must be less than memory (1GiB), which holds the KV pages too
+        replicas: {mergedMemory: 2GiB}
+        -> 6:28: error: spec.replicas.mergedMemory: must be less than memory (1GiB), which holds the KV pages too
+        replicas: {adapterMemory: 600MiB, mergedMemory: 424MiB}
+        -> 6:51: error: spec.replicas.mergedMemory: must be less than memory (1GiB), with adapterMemory, which holds the KV pages too
         replicas: {maxBatch: 1025}
         -> 6:24: error: spec.replicas.maxBatch: must be from 1 to 1024, found 1025
         replicas: {maxStepTokens: 65537}

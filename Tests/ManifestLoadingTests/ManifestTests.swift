@@ -13,14 +13,15 @@ import Testing
         metadata: {name: quickstart}
         spec:
           server:   {listen: "[::1]:0", apiKeys: {file: keys.txt}, drainTimeout: 1m}
-          model:    {path: ../Samples/model, dtype: f32, name: smollm2}
+          model:    {path: ../Samples/model, dtype: f32, name: smollm2,
+                     cache: {directory: cache, limit: 3GiB}}
           adapters:
             - {directory: ../Samples/adapters}
             - {name: legal, path: /models/legal, pinned: true}
             - {synthetic: {count: 16, rank: 8, seed: 1}}
           mixtures: []
-          replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB, maxBatch: 16,
-                     maxStepTokens: 256}
+          replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB,
+                     mergedMemory: 0B, maxBatch: 16, maxStepTokens: 256}
           limits:   {queue: 7, contextLength: 4096, requestBytes: 2MiB, headerBytes: 8KiB,
                      connections: 9, writeBuffer: 64KiB, idleTimeout: 90s, adapterRoots: [/models]}
           plugins:
@@ -48,6 +49,9 @@ import Testing
         #expect(spec.replicas.threads.value == .count(3))
         #expect(spec.replicas.memory.value == ByteCount(2 << 30))
         #expect(spec.replicas.adapterMemory?.value == ByteCount(512 << 20))
+        #expect(spec.replicas.mergedMemory?.value == ByteCount(0))
+        #expect(spec.model.cache?.directory?.value == "/manifests/cache")
+        #expect(spec.model.cache?.limit.value == ByteCount(3 << 30))
         #expect(spec.replicas.maxStepTokens.value == 256)
         #expect(spec.limits.contextLength?.value == 4096)
         #expect(spec.limits.writeBuffer.value == ByteCount(64 << 10))
@@ -88,7 +92,7 @@ import Testing
             ])
         let dispatch = manifest.selection(of: .dispatch)
         #expect(dispatch.type == "adapter-aware-dispatch")
-        #expect(dispatch.position == SourcePosition(line: 24, column: 61, endColumn: 83))
+        #expect(dispatch.position == SourcePosition(line: 25, column: 61, endColumn: 83))
         #expect(throws: Never.self) { try CreditParameters(values: fairness.parameters) }
     }
 
@@ -108,6 +112,8 @@ import Testing
         #expect(spec.replicas.threads.value == .automatic)
         #expect(spec.replicas.memory.value == ByteCount(1 << 30))
         #expect(spec.replicas.adapterMemory == nil)
+        #expect(spec.replicas.mergedMemory == nil)
+        #expect(spec.model.cache == nil)
         #expect(spec.replicas.maxBatch.value == 32)
         #expect(spec.replicas.maxStepTokens.value == 512)
         #expect(spec.limits == Manifest.Limits())

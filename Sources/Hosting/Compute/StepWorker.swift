@@ -17,7 +17,7 @@ nonisolated struct StepWorker {
     /// Computes a step and draws its tokens; `nearlyDone` is called when only the output head is
     /// left to do. A merge has held it up for `heldUp`.
     mutating func run(
-        _ job: StepJob, heldUp: Duration, nearlyDone: () -> Void
+        _ job: StepJob, heldUp: Duration = .zero, nearlyDone: () -> Void
     ) -> StepResult {
         var result = StepResult(number: job.number, output: .failure(.withdrawn))
         result.mergeTime = heldUp

@@ -87,8 +87,8 @@ package struct HostAssembly {
         guard pages > 0 else {
             throw HostError([
                 loaded.document.diagnostic(
-                    "\(all) bytes, less \(taken) for adapters and merged copies, hold no KV page of "
-                        + "\(pageBytes) bytes: raise it", at: spec.replicas.memory.position,
+                    "\(all) bytes, less \(taken) for adapters and merged copies, hold no KV page "
+                        + "of \(pageBytes) bytes: raise it", at: spec.replicas.memory.position,
                     path: "spec.replicas.memory")
             ])
         }
@@ -205,6 +205,24 @@ package struct HostAssembly {
         }
     }
 
+    /// Writes packed weights into the cache while the host serves already, on a thread that takes
+    /// only what processor time nobody else wants.
+    private func keep(_ packed: PackedModel) {
+        let writer = JobThread<PackedModel>(name: "cache-writer") { [log] jobs in
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+            while let packed = jobs.next() {
+                do throws(InferenceError) {
+                    try packed.keep()
+                    log.info("the packed weights are in the cache for the next start")
+                } catch {
+                    log.warning("the packed weights are not in the cache: \(error)")
+                }
+            }
+        }
+        writer.post(packed)
+        writer.close()
+    }
+
     private func report(_ model: ServedModel, _ adapterCount: Int, _ memory: Memory) {
         log.info(
             """
@@ -219,6 +237,11 @@ package struct HostAssembly {
             \(Megabytes(memory.adapterBytes)) for adapters, and room for \
             \(memory.mergedCopies) merged copies of \(Megabytes(model.packed.mergedByteCount))
             """)
+        switch model.packed.cacheOutcome {
+        case .unused: break
+        case .read: log.info("the packed weights were read from the cache")
+        case .packed: keep(model.packed)
+        }
         for note in model.configuration.notes { log.notice("\(note)") }
     }
 }

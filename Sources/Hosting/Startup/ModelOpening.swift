@@ -4,6 +4,7 @@ internal import Foundation
 internal import Inference
 internal import ManifestLoading
 internal import ModelLoading
+internal import PolicyKit
 internal import Tokenization
 
 /// Opens what a manifest names: the model, its tokenizer, its adapters.
@@ -39,12 +40,24 @@ struct ModelOpening {
         let packed = try at(spec.model.dtype.position, "spec.model.dtype") {
             () throws(InferenceError) in
             try PackedModel(
-                weights, type: WeightType(spec.model.dtype.value), threads: threads)
+                weights, type: WeightType(spec.model.dtype.value), threads: threads,
+                cache: cache)
         }
         return ServedModel(
             name: spec.model.servedName, root: root, configuration: weights.configuration,
             packed: packed, tokenizer: tokenizer,
             contextLength: try contextLength(of: weights.configuration), created: created)
+    }
+
+    private var cache: PackedModelCache? {
+        guard let cache = spec.model.cache else { return nil }
+        let folders = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask)
+        guard
+            let directory = cache.directory?.value
+                ?? folders.first?.appending(path: "burrow").path
+        else { return nil }
+        return PackedModelCache(
+            directory: directory, limitBytes: Int(clamping: cache.limit.value.bytes))
     }
 
     private func contextLength(of model: ModelConfiguration) throws(HostError) -> Int {

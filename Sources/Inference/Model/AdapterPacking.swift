@@ -60,10 +60,13 @@ struct AdapterPacking {
     }
 
     mutating func reserve() throws(InferenceError) {
-        _ = try memoryPlan.reserve(model.nextAdapterOffset())
+        let offset = model.nextAdapterOffset()
+        _ = try memoryPlan.reserve(offset)
         for layer in 0..<model.configuration.layerCount {
             for group in LinearGroup.allCases { groups.append(try reserve(group, layer: layer)) }
         }
+        // Adapters of the same shape take the same memory, so that one fits where another was.
+        _ = try memoryPlan.reserve(PackedModel.largestAdapterOffset - offset)
     }
 
     private mutating func reserve(

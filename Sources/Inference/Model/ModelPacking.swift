@@ -8,6 +8,8 @@ struct ModelPacking {
     let weights: ModelWeights
     let type: WeightType
     var memoryPlan = MemoryPlan(for: "the packed model")
+    /// Whether the memory holds everything already, so that only addresses are filled in.
+    var isFilled = false
 
     private(set) var linears: [PackedMatrix] = []
     private(set) var layers: [PackedModel.Layer] = []
@@ -73,7 +75,8 @@ struct ModelPacking {
         }
     }
 
-    /// Fills in the addresses, converts the small tensors, and lists the packing of the others.
+    /// Fills in the addresses, converts the small tensors, and lists the packing of the others; the
+    /// values only where the memory does not hold them.
     mutating func place(in memory: AlignedMemory) {
         next = 0
         for layer in 0..<configuration.layerCount {
@@ -111,6 +114,7 @@ struct ModelPacking {
         _ view: TensorView, in memory: AlignedMemory
     ) -> UnsafePointer<Float> {
         let target = take(in: memory).assumingMemoryBound(to: Float.self)
+        if isFilled { return UnsafePointer(target) }
         view.withUnsafeBytes { bytes in
             kernel_convert(bytes.baseAddress, view.type.kernelType, view.elementCount, target)
         }
@@ -119,6 +123,7 @@ struct ModelPacking {
 
     private mutating func copyEmbedding(in memory: AlignedMemory) -> UnsafeRawPointer {
         let target = take(in: memory)
+        if isFilled { return UnsafeRawPointer(target) }
         let view = weights.embedding
         view.withUnsafeBytes { bytes in
             kernel_copy(

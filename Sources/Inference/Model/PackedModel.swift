@@ -24,7 +24,7 @@ package final class PackedModel: @unchecked Sendable {
     let embedding: UnsafeRawPointer?
     let finalNorm: UnsafePointer<Float>
     let ropeFrequencies: [Float]
-    private let memory: AlignedMemory
+    let memory: AlignedMemory
     /// What the last adapter left behind: where adapters come and go, the next one fits into it.
     let spareAdapterMemory = SpareMemory(limit: 1)
     /// What the last merged copy left behind.
@@ -41,25 +41,46 @@ package final class PackedModel: @unchecked Sendable {
         var biases: [UnsafePointer<Float>?]
     }
 
-    /// Packs `weights` with `threads` threads; they are not needed afterwards.
+    private let cache: PackedModelCache?
+    private let identity: String?
+    /// What became of the cache, if there was one.
+    package let cacheOutcome: PackedModelCache.Outcome
+
+    /// Counts up whenever the same weights are packed into other bytes.
+    static let layoutVersion = 1
+
+    /// Packs `weights` with `threads` threads, or reads what an earlier start has packed; they are
+    /// not needed afterwards.
     ///
     /// Weights stored more precisely than `type` are rounded to the nearest, ties to even.
     package init(
-        _ weights: ModelWeights, type: WeightType, threads: Int = 1
+        _ weights: ModelWeights, type: WeightType, threads: Int = 1,
+        cache: PackedModelCache? = nil
     ) throws(InferenceError) {
         let configuration = weights.configuration
         try Self.check(configuration)
         var packing = ModelPacking(weights: weights, type: type)
         try packing.reserve()
-        let memory = try packing.memoryPlan.allocate()
-        packing.place(in: memory)
-        let tasks = packing.tasks
         let team = try ThreadTeam(members: threads)
-        team.parallel(tasks.count) { index, _ in tasks[index].run() }
+        let identity = cache.flatMap { _ in PackedModelCache.identity(of: weights, type: type) }
+        var memory = try packing.memoryPlan.allocate()
+        if let cache, let identity {
+            packing.isFilled = cache.read(identity, into: memory, with: team)
+            // What is packed needs memory that is zeroed.
+            if !packing.isFilled { memory = try packing.memoryPlan.allocate() }
+        }
+        packing.place(in: memory)
+        if !packing.isFilled {
+            let tasks = packing.tasks
+            team.parallel(tasks.count) { index, _ in tasks[index].run() }
+        }
 
         self.configuration = configuration
         self.type = type
         self.memory = memory
+        self.cache = cache
+        self.identity = identity
+        cacheOutcome = identity == nil ? .unused : packing.isFilled ? .read : .packed
         byteCount = memory.byteCount
         linears = packing.linears
         layers = packing.layers
@@ -72,6 +93,15 @@ package final class PackedModel: @unchecked Sendable {
     /// The most bytes that a merged copy takes: those of all linear layers.
     package var mergedByteCount: Int { linears.reduce(0) { $0 + $1.byteCount.roundedUp(to: 64) } }
 
+    /// Writes what was packed into the cache for the next start, if there is one and it is not there
+    /// yet; may take as long as the disk does, on any thread.
+    package func keep() throws(InferenceError) {
+        guard case .packed = cacheOutcome, let cache, let identity else { return }
+        try cache.write(identity, memory)
+    }
+
+    static let largestAdapterOffset = 65_536
+
     /// Bytes to leave free before an adapter's factors, different for those packed one after the
     /// other.
     ///
@@ -79,7 +109,7 @@ package final class PackedModel: @unchecked Sendable {
     /// step reads of sixteen adapters at the same time would fall into the same cache sets.
     func nextAdapterOffset() -> Int {
         let index = adapterCount.wrappingAdd(1, ordering: .relaxed).oldValue
-        return (index & 63) * 1088 % 65_536
+        return (index & 63) * 1088 % Self.largestAdapterOffset
     }
 
     private static func check(_ configuration: ModelConfiguration) throws(InferenceError) {

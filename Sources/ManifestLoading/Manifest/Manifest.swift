@@ -46,6 +46,7 @@ package struct Manifest: Sendable, Equatable {
         package var source = Source.path(Located(""))
         package var dtype = Located(ElementType.bf16)
         package var name: Located<String>?
+        package var cache: ModelCache?
 
         /// The name that clients use: `name`, else the folder's name or the preset.
         package var servedName: String {
@@ -56,6 +57,13 @@ package struct Manifest: Sendable, Equatable {
             case .synthetic(let model): return model.preset.value
             }
         }
+    }
+
+    /// Where packed models are kept for the next start.
+    package struct ModelCache: Sendable, Equatable {
+        /// By default `burrow` in the user's cache folder.
+        package var directory: Located<String>?
+        package var limit = Located(ByteCount(16 << 30))
     }
 
     /// How the base weights are kept in memory.

@@ -127,7 +127,26 @@ extension Form where Value == Manifest.Model {
             "name", \.name, .name,
             "The name that clients use; by default that of the folder or the preset."
         ).example("smollm2"),
+        Field(
+            "cache", \.cache, .section(.modelCache),
+            "Keeps the packed weights in a file, so that the next start reads that; by default "
+                + "none is kept."
+        ).example("{limit: 16GiB}"),
     ]
+}
+
+extension Section where Root == Manifest.ModelCache {
+    static let modelCache = Section(
+        .init(),
+        [
+            Field(
+                "directory", \.directory, .path,
+                "The folder of the files; by default burrow in the user's cache folder."
+            ).example("/var/cache/burrow"),
+            Field(
+                "limit", \.limit, .size(ByteCount(1 << 20)...ByteCount(1 << 44)),
+                "How much the files may take together; the oldest leave first."),
+        ])
 }
 
 extension Section where Root == Manifest.SyntheticModel {

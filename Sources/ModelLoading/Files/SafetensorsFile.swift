@@ -9,6 +9,7 @@ struct SafetensorsFile {
 
     let path: String
     let header: SafetensorsHeader
+    let identity: FileIdentity
     private let contents: Contents
 
     /// Adapters above this size are refused; rank 64 on all linear layers of a model of 70 billion
@@ -18,6 +19,7 @@ struct SafetensorsFile {
     /// Maps a file of base weights; see `MappedBytes` for what that asks of its writer.
     static func mapped(path: String) throws(ModelLoadingError) -> SafetensorsFile {
         let file = try OpenedFile(path: path)
+        let identity = file.identity
         // An empty mapping is an error of mmap; the header check gives the better message.
         let storage: TensorStorage =
             file.byteCount == 0 ? try CopiedBytes(file, limit: 0) : try MappedBytes(file)
@@ -25,7 +27,8 @@ struct SafetensorsFile {
             let header = try withExtendedLifetime(storage) { () throws(ModelLoadingError) in
                 try SafetensorsHeader(file: storage.bytes)
             }
-            return SafetensorsFile(path: path, header: header, contents: .mapped(storage))
+            return SafetensorsFile(
+                path: path, header: header, identity: identity, contents: .mapped(storage))
         } catch {
             throw error.at(path: path)
         }
@@ -35,7 +38,9 @@ struct SafetensorsFile {
     static func opened(
         path: String, limit: Int = maximumReadBytes
     ) throws(ModelLoadingError) -> SafetensorsFile {
-        let file = StoredFile(try OpenedFile(path: path))
+        let opened = try OpenedFile(path: path)
+        let identity = opened.identity
+        let file = StoredFile(opened)
         guard file.byteCount <= limit else {
             throw ModelLoadingError(
                 .tooLarge, "\(file.byteCount) bytes is over the limit of \(limit)", path: path)
@@ -47,7 +52,8 @@ struct SafetensorsFile {
             let header = try withExtendedLifetime(beginning) { () throws(ModelLoadingError) in
                 try SafetensorsHeader(beginning: beginning.bytes, fileBytes: file.byteCount)
             }
-            return SafetensorsFile(path: path, header: header, contents: .opened(file))
+            return SafetensorsFile(
+                path: path, header: header, identity: identity, contents: .opened(file))
         } catch {
             throw error.at(path: path)
         }

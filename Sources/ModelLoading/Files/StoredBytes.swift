@@ -6,7 +6,16 @@ import Glibc
 struct OpenedFile: ~Copyable {
     let path: String
     let byteCount: Int
+    private let changed: timespec
     fileprivate let descriptor: Int32
+
+    var identity: FileIdentity {
+        let resolved = realpath(path, nil)
+        defer { free(resolved) }
+        return FileIdentity(
+            path: resolved.map { String(cString: $0) } ?? path, byteCount: byteCount,
+            changedSeconds: changed.tv_sec, changedNanoseconds: changed.tv_nsec)
+    }
 
     init(path: String) throws(ModelLoadingError) {
         self.path = path
@@ -29,6 +38,7 @@ struct OpenedFile: ~Copyable {
             throw ModelLoadingError(.unreadable, "is not a regular file", path: path)
         }
         byteCount = size
+        changed = status.st_ctim
     }
 
     deinit {

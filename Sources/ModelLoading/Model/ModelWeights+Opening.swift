@@ -16,7 +16,8 @@ extension ModelWeights {
         let tensors = try files.tensors(for: ModelTensorLayout(configuration: configuration))
         do {
             return try ModelWeights(
-                configuration: configuration, folder: folder, name: name, tensors: tensors)
+                configuration: configuration, folder: folder, name: name,
+                files: files.files.map(\.identity), tensors: tensors)
         } catch {
             throw error.at(path: folder)
         }

@@ -7,6 +7,8 @@ package final class ModelWeights: Sendable {
     package let folder: String?
     /// The folder's last component, or the preset's name.
     package let name: String
+    /// The weight files; none when it is synthetic.
+    package let files: [FileIdentity]
     /// Bytes of all tensors, counting a tied embedding once.
     package let byteCount: Int
 
@@ -30,7 +32,7 @@ package final class ModelWeights: Sendable {
     /// Assembles tensors by name; each of `ModelTensorLayout`'s names must be in `tensors`.
     init(
         configuration: ModelConfiguration, folder: String?, name: String,
-        tensors: [String: TensorView]
+        files: [FileIdentity] = [], tensors: [String: TensorView]
     ) throws(ModelLoadingError) {
         let layout = ModelTensorLayout(configuration: configuration)
         func tensor(_ wanted: ModelTensorLayout.Entry) throws(ModelLoadingError) -> TensorView {
@@ -55,6 +57,7 @@ package final class ModelWeights: Sendable {
         self.configuration = configuration
         self.folder = folder
         self.name = name
+        self.files = files
         embedding = try tensor(layout.embedding)
         finalNorm = try tensor(layout.finalNorm)
         outputHead = configuration.tiedEmbeddings ? embedding : try tensor(layout.outputHead)

@@ -22,7 +22,7 @@ struct StepWorkerTests {
             configuration: ExecutorConfiguration(
                 pageCount: 8, maximumTokens: 16, maximumSequences: 4, contextLength: 128,
                 threads: 1))
-        return StepWorker(executor: .success(executor), base: model)
+        return StepWorker(executor: .success(executor))
     }
 
     private func sampler(endTokens: [Int32] = []) throws -> SequenceSampler {
