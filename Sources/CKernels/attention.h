@@ -13,11 +13,11 @@
 #define STATE_VALUES 32
 
 typedef struct {
-    const float *keys;
-    const float *values;
+    const char *keys;
+    const char *values;
     // The page that comes next, to be fetched meanwhile.
-    const float *next_keys;
-    const float *next_values;
+    const char *next_keys;
+    const char *next_values;
     // The states of all queries of the call.
     float *state;
     // How many of its tokens are seen.
@@ -27,20 +27,27 @@ typedef struct {
 // Scores of QUERIES queries: even and odd elements of the head are summed apart, since a single
 // chain would wait for each addition.
 INLINE void score(const KernelAttention *a, const Page *page, const float *queries, vf *scores,
-                  const int QUERIES) {
+                  const int QUERIES, const KernelType type) {
     enum { LANES = KERNEL_REGISTER_LANES, VECTORS = KERNEL_PAGE_TOKENS / LANES };
-    const float *keys = page->keys, *next = page->next_keys;
+    // From one pair of elements to the next.
+    enum { PAIR = 2 * KERNEL_PAGE_TOKENS };
+    const size_t pair_bytes = PAIR * (type == KERNEL_BF16 ? 2 : 4);
+    const char *keys = page->keys, *next = page->next_keys;
     const size_t size = a->head_size;
     rf sums[KERNEL_ATTENTION_QUERIES][2][VECTORS];
     UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
         sums[q][0][v] = sums[q][1][v] = register_splat(0);
     }
     for (size_t d = 0; d < size; d += 2) {
-        __builtin_prefetch(next, 0, 3);
-        __builtin_prefetch(next + KERNEL_PAGE_TOKENS, 0, 3);
+        UNROLL for (size_t i = 0; i < pair_bytes; i += 64) __builtin_prefetch(next + i, 0, 3);
         UNROLL for (int odd = 0; odd < 2; odd++) {
             rf key[VECTORS];
-            UNROLL for (int v = 0; v < VECTORS; v++) key[v] = register_load(keys + LANES * v);
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                key[v] = type == KERNEL_BF16
+                             ? register_halves(keys + 4 * LANES * v, odd)
+                             : register_load((const float *)keys + KERNEL_PAGE_TOKENS * odd +
+                                             LANES * v);
+            }
             UNROLL for (int q = 0; q < QUERIES; q++) {
                 rf query = register_splat(queries[q * size + d + odd]);
                 UNROLL for (int v = 0; v < VECTORS; v++) {
@@ -48,9 +55,9 @@ INLINE void score(const KernelAttention *a, const Page *page, const float *queri
                     KERNEL_KEEP(sums[q][odd][v]);
                 }
             }
-            keys += KERNEL_PAGE_TOKENS;
         }
-        next += 2 * KERNEL_PAGE_TOKENS;
+        keys += pair_bytes;
+        next += pair_bytes;
     }
     UNROLL for (int q = 0; q < QUERIES; q++) {
         float whole[KERNEL_PAGE_TOKENS];
@@ -61,24 +68,34 @@ INLINE void score(const KernelAttention *a, const Page *page, const float *queri
     }
 }
 
+// Register `v` of a token's values from element `d` on, a multiple of 16.
+INLINE rf load_values(const char *values, size_t d, int v, const KernelType type) {
+    size_t element = d + KERNEL_REGISTER_LANES * (size_t)v;
+    if (type != KERNEL_BF16) return register_load((const float *)values + element);
+    const char *word = values + 2 * (element & ~(size_t)31) + 4 * (element & 15);
+    return element & 16 ? register_halves(word, true) : register_halves(word, false);
+}
+
 // VECTORS registers of the weighted values of QUERIES queries, from element `d` on.
 INLINE void gather(const KernelAttention *a, const Page *page, float *state, size_t d,
                    float (*weights)[KERNEL_PAGE_TOKENS], const float *decays, const int QUERIES,
-                   const int VECTORS) {
+                   const int VECTORS, const KernelType type) {
     enum { LANES = KERNEL_REGISTER_LANES };
-    const size_t stride = a->cache.value_stride;
-    const float *values = page->values + d, *next = page->next_values + d;
+    const size_t bytes = type == KERNEL_BF16 ? 2 : 4, stride = a->cache.value_stride * bytes;
+    const char *values = page->values, *next = page->next_values + d * bytes;
     rf sums[KERNEL_ATTENTION_QUERIES][KERNEL_ATTENTION_VECTORS];
     UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int v = 0; v < VECTORS; v++) {
         const float *own = state + q * a->state_stride + STATE_VALUES + d + LANES * v;
         sums[q][v] = register_load(own) * register_splat(decays[q]);
     }
     for (size_t t = 0; t < page->valid; t++, values += stride, next += stride) {
-        UNROLL for (int i = 0; i < VECTORS * LANES; i += 16) __builtin_prefetch(next + i, 0, 3);
+        UNROLL for (size_t i = 0; i < VECTORS * LANES * bytes; i += 64) {
+            __builtin_prefetch(next + i, 0, 3);
+        }
         rf weight[KERNEL_ATTENTION_QUERIES];
         UNROLL for (int q = 0; q < QUERIES; q++) weight[q] = register_splat(weights[q][t]);
         UNROLL for (int v = 0; v < VECTORS; v++) {
-            rf value = register_load(values + LANES * v);
+            rf value = load_values(values, d, v, type);
             UNROLL for (int q = 0; q < QUERIES; q++) {
                 sums[q][v] = register_madd(weight[q], value, sums[q][v]);
                 KERNEL_KEEP(sums[q][v]);
@@ -92,9 +109,9 @@ INLINE void gather(const KernelAttention *a, const Page *page, float *state, siz
 
 // QUERIES queries against one page.
 INLINE void attend_page(const KernelAttention *a, const Page *page, const float *queries,
-                        float *state, const int QUERIES) {
+                        float *state, const int QUERIES, const KernelType type) {
     vf scores[KERNEL_ATTENTION_QUERIES];
-    score(a, page, queries, scores, QUERIES);
+    score(a, page, queries, scores, QUERIES, type);
     const vi lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const vi seen = lanes < (int)page->valid;
     float decays[16] = {0};
@@ -117,15 +134,15 @@ INLINE void attend_page(const KernelAttention *a, const Page *page, const float 
     enum { CHUNK = KERNEL_ATTENTION_VECTORS * KERNEL_REGISTER_LANES };
     size_t d = 0;
     for (; d + CHUNK <= a->cache.value_stride; d += CHUNK) {
-        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_ATTENTION_VECTORS);
+        gather(a, page, state, d, weights, decays, QUERIES, KERNEL_ATTENTION_VECTORS, type);
     }
     for (; d < a->cache.value_stride; d += 16) {
-        gather(a, page, state, d, weights, decays, QUERIES, 16 / KERNEL_REGISTER_LANES);
+        gather(a, page, state, d, weights, decays, QUERIES, 16 / KERNEL_REGISTER_LANES, type);
     }
 }
 
-static void attend_queries(const KernelAttention *a, const Page *page, size_t first,
-                           size_t count) {
+INLINE void attend_queries(const KernelAttention *a, const Page *page, size_t first,
+                           size_t count, const KernelType type) {
     const float *queries = a->queries + first * a->head_size;
     float *state = page->state + first * a->state_stride;
     while (count > 0) {
@@ -133,21 +150,21 @@ static void attend_queries(const KernelAttention *a, const Page *page, size_t fi
 #if KERNEL_ATTENTION_QUERIES >= 8
         if (count >= 8) {
             taken = 8;
-            attend_page(a, page, queries, state, 8);
+            attend_page(a, page, queries, state, 8, type);
         } else if (count >= 4) {
             taken = 4;
-            attend_page(a, page, queries, state, 4);
+            attend_page(a, page, queries, state, 4, type);
         } else
 #endif
         if (count >= 3) {
             taken = 3;
-            attend_page(a, page, queries, state, 3);
+            attend_page(a, page, queries, state, 3, type);
         } else if (count == 2) {
             taken = 2;
-            attend_page(a, page, queries, state, 2);
+            attend_page(a, page, queries, state, 2, type);
         } else {
             taken = 1;
-            attend_page(a, page, queries, state, 1);
+            attend_page(a, page, queries, state, 1, type);
         }
         queries += taken * a->head_size;
         state += taken * a->state_stride;
@@ -156,21 +173,23 @@ static void attend_queries(const KernelAttention *a, const Page *page, size_t fi
 }
 
 // Keys and values of the page that holds `token`, of the head `further` behind the own one.
-INLINE const float *keys_of(const KernelAttention *a, size_t token, size_t further) {
-    return a->cache.keys +
-           (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.key_page_stride +
-           (a->head + further) * a->cache.key_head_stride;
+INLINE const char *keys_of(const KernelAttention *a, size_t token, size_t further,
+                           const KernelType type) {
+    size_t offset = (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.key_page_stride +
+                    (a->head + further) * a->cache.key_head_stride;
+    return (const char *)a->cache.keys + offset * (type == KERNEL_BF16 ? 2 : 4);
 }
 
-INLINE const float *values_of(const KernelAttention *a, size_t token, size_t further) {
-    return a->cache.values +
-           (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.value_page_stride +
-           (a->head + further) * a->cache.value_head_stride;
+INLINE const char *values_of(const KernelAttention *a, size_t token, size_t further,
+                             const KernelType type) {
+    size_t offset = (size_t)a->pages[token / KERNEL_PAGE_TOKENS] * a->cache.value_page_stride +
+                    (a->head + further) * a->cache.value_head_stride;
+    return (const char *)a->cache.values + offset * (type == KERNEL_BF16 ? 2 : 4);
 }
 
 // The tokens of one segment, from a fresh state.
-static void attend_segment(const KernelAttention *a, size_t first_token, size_t end_token,
-                           float *state) {
+INLINE void attend_segment(const KernelAttention *a, size_t first_token, size_t end_token,
+                           float *state, const KernelType type) {
     for (size_t q = 0; q < a->rows * a->group; q++) {
         float *own = state + q * a->state_stride;
         own[0] = -INFINITY;
@@ -183,20 +202,21 @@ static void attend_segment(const KernelAttention *a, size_t first_token, size_t 
         bool is_last = token + KERNEL_PAGE_TOKENS >= a->end_token;
         size_t next = is_last ? a->first_token : token + KERNEL_PAGE_TOKENS;
         Page p = {
-            .keys = keys_of(a, token, 0),
-            .values = values_of(a, token, 0),
-            .next_keys = keys_of(a, next, is_last),
-            .next_values = values_of(a, next, is_last),
+            .keys = keys_of(a, token, 0, type),
+            .values = values_of(a, token, 0, type),
+            .next_keys = keys_of(a, next, is_last, type),
+            .next_values = values_of(a, next, is_last, type),
             .state = state,
         };
         // Row r sees the tokens 0 … position + r.
         size_t row = a->position < token ? token - a->position : 0;
         for (; row < a->rows && a->position + row + 1 < token + KERNEL_PAGE_TOKENS; row++) {
             p.valid = a->position + row + 1 - token;
-            attend_queries(a, &p, row * a->group, a->group);
+            attend_queries(a, &p, row * a->group, a->group, type);
         }
         p.valid = KERNEL_PAGE_TOKENS;
-        if (row < a->rows) attend_queries(a, &p, row * a->group, (a->rows - row) * a->group);
+        if (row >= a->rows) continue;
+        attend_queries(a, &p, row * a->group, (a->rows - row) * a->group, type);
     }
 }
 
@@ -232,6 +252,16 @@ static void finish(const KernelAttention *a) {
     }
 }
 
+static void attend_segment_f32(const KernelAttention *a, size_t first_token, size_t end_token,
+                               float *state) {
+    attend_segment(a, first_token, end_token, state, KERNEL_F32);
+}
+
+static void attend_segment_bf16(const KernelAttention *a, size_t first_token, size_t end_token,
+                                float *state) {
+    attend_segment(a, first_token, end_token, state, KERNEL_BF16);
+}
+
 static void attend(const KernelAttention *a) {
     size_t width = a->group * a->head_size;
     for (size_t row = 0; row < a->rows; row++) {
@@ -243,7 +273,12 @@ static void attend(const KernelAttention *a) {
         size_t end = token + KERNEL_SEGMENT_TOKENS;
         end = end < a->end_token ? end : a->end_token;
         bool is_first = token == a->first_token;
-        attend_segment(a, token, end, is_first ? a->state : a->segment_state);
+        float *state = is_first ? a->state : a->segment_state;
+        if (a->cache.type == KERNEL_BF16) {
+            attend_segment_bf16(a, token, end, state);
+        } else {
+            attend_segment_f32(a, token, end, state);
+        }
         if (!is_first) join(a, a->state, a->segment_state);
     }
     if (a->out != NULL) finish(a);

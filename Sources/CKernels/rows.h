@@ -71,6 +71,39 @@ static void rotate(float *head, const float *angles, size_t half) {
     }
 }
 
+// The bf16 number nearest to a float, ties to even; a NaN stays one.
+INLINE uint16_t brain(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (value != value) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+// Writes one head's key and value into a slot of a page.
+static void keep_f32(const KernelRope *r, size_t head, const float *key, const float *value) {
+    const KernelCache *c = &r->cache;
+    float *keys = (float *)c->keys + (size_t)r->page * c->key_page_stride +
+                  head * c->key_head_stride + r->slot;
+    for (size_t i = 0; i < r->head_size; i++) keys[i * KERNEL_PAGE_TOKENS] = key[i];
+    float *values = (float *)c->values + (size_t)r->page * c->value_page_stride +
+                    head * c->value_head_stride + r->slot * c->value_stride;
+    memcpy(values, value, r->head_size * sizeof(float));
+}
+
+static void keep_bf16(const KernelRope *r, size_t head, const float *key, const float *value) {
+    const KernelCache *c = &r->cache;
+    uint16_t *keys = (uint16_t *)c->keys + (size_t)r->page * c->key_page_stride +
+                     head * c->key_head_stride + 2 * r->slot;
+    for (size_t i = 0; i < r->head_size; i++) {
+        keys[i / 2 * 2 * KERNEL_PAGE_TOKENS + i % 2] = brain(key[i]);
+    }
+    uint16_t *values = (uint16_t *)c->values + (size_t)r->page * c->value_page_stride +
+                       head * c->value_head_stride + r->slot * c->value_stride;
+    for (size_t i = 0; i < r->head_size; i++) {
+        values[(i & ~(size_t)31) + 2 * (i & 15) + (i >> 4 & 1)] = brain(value[i]);
+    }
+}
+
 static void rope(const KernelRope *r) {
     size_t half = r->head_size / 2;
     for (size_t h = 0; h < r->heads; h++) {
@@ -78,17 +111,16 @@ static void rope(const KernelRope *r) {
         if (r->query_norm) norm_head(head, r->query_norm, r->epsilon, r->head_size);
         rotate(head, r->angles, half);
     }
-    const KernelCache *c = &r->cache;
     for (size_t h = 0; h < r->kv_heads; h++) {
         float *head = r->row + r->key_column + h * r->head_size;
         if (r->key_norm) norm_head(head, r->key_norm, r->epsilon, r->head_size);
         rotate(head, r->angles, half);
-        float *keys = c->keys + (size_t)r->page * c->key_page_stride + h * c->key_head_stride;
-        for (size_t i = 0; i < r->head_size; i++) keys[i * KERNEL_PAGE_TOKENS + r->slot] = head[i];
-        float *values =
-            c->values + (size_t)r->page * c->value_page_stride + h * c->value_head_stride;
-        memcpy(values + r->slot * c->value_stride, r->row + r->value_column + h * r->head_size,
-               r->head_size * sizeof(float));
+        const float *value = r->row + r->value_column + h * r->head_size;
+        if (r->cache.type == KERNEL_BF16) {
+            keep_bf16(r, h, head, value);
+        } else {
+            keep_f32(r, h, head, value);
+        }
     }
 }
 

@@ -116,16 +116,20 @@ typedef struct {
 } KernelShrink;
 
 // Keys of one page and head: [head_size][16 tokens]; values: [16 tokens][padded head_size].
-// Page p of this head starts at keys + p * page_stride and values + p * value_page_stride.
+// bf16: keys are [head_size / 2] times 16 words, one for each token, with an even element in the
+// low half and the odd one behind it in the high half; values are blocks of 32 in 16 words, element
+// i in the low half and element i + 16 in the high half of word i.
+// Page p of this head starts p * key_page_stride or p * value_page_stride elements behind page 0.
 typedef struct {
-    float *keys;
-    float *values;
+    KernelType type;
+    void *keys;
+    void *values;
     size_t key_page_stride;
     size_t value_page_stride;
     // From one head of a page to the next.
     size_t key_head_stride;
     size_t value_head_stride;
-    // `head_size` rounded up to a multiple of 16.
+    // `head_size` rounded up to a multiple of 16, or of 32 for bf16.
     size_t value_stride;
 } KernelCache;
 

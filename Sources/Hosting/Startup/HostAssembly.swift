@@ -81,7 +81,8 @@ package struct HostAssembly {
         let adapterBytes =
             spec.replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
         let mergedCopies = mergedCopies(of: model, within: all)
-        let pageBytes = ExecutorConfiguration.pageBytes(of: model.configuration)
+        let pageBytes = ExecutorConfiguration.pageBytes(
+            of: model.configuration, as: keyValueType)
         let taken = adapterBytes + mergedCopies * model.packed.mergedByteCount
         let pages = (all - taken) / pageBytes
         guard pages > 0 else {
@@ -113,9 +114,18 @@ package struct HostAssembly {
     }
 
     private func executor(for model: ServedModel, _ memory: Memory) -> ExecutorConfiguration {
-        ExecutorConfiguration(
+        var configuration = ExecutorConfiguration(
             pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
             contextLength: model.contextLength, threads: threads)
+        configuration.keyValueType = keyValueType
+        return configuration
+    }
+
+    private var keyValueType: KeyValueType {
+        switch spec.replicas.kvDtype.value {
+        case .f32: .f32
+        case .bf16: .bf16
+        }
     }
 
     private var batch: Int { min(spec.replicas.maxBatch.value, stepTokens) }

@@ -41,7 +41,8 @@ package final class Executor {
         kernels = try instructionSet.kernels()
         shape = StepShape(model.configuration)
         cache = try KeyValueCache(
-            model: model.configuration, pageCount: configuration.pageCount)
+            model: model.configuration, type: configuration.keyValueType,
+            pageCount: configuration.pageCount)
         scratch = try StepScratch(shape: shape, type: model.type, configuration: configuration)
         splitStates = GrowingScratch(for: "attention over long contexts")
         shrunk = GrowingScratch(for: "the activations of adapters")

@@ -19,6 +19,7 @@ package struct ExecutorConfiguration: Sendable, Equatable {
     /// Threads of a step, with the caller.
     package var threads: Int
     package var instructionSet: InstructionSet?
+    package var keyValueType = KeyValueType.f32
 
     /// A configuration; without an instruction set the fastest one is used.
     package init(
@@ -37,9 +38,10 @@ package struct ExecutorConfiguration: Sendable, Equatable {
     package static func pages(for tokens: Int) -> Int { tokens.dividedUp(by: pageTokens) }
 
     /// Bytes of the keys and values of one page, in all layers.
-    package static func pageBytes(of model: ModelConfiguration) -> Int {
-        let values = model.headSize.roundedUp(to: 16)
-        return model.layerCount * model.kvHeadCount * pageTokens * (model.headSize + values) * 4
+    package static func pageBytes(of model: ModelConfiguration, as type: KeyValueType) -> Int {
+        let values = type.valueStride(headSize: model.headSize)
+        return model.layerCount * model.kvHeadCount * pageTokens * (model.headSize + values)
+            * type.byteCount
     }
 
     func check(against model: ModelConfiguration) throws(InferenceError) {

@@ -3,33 +3,46 @@
 internal import CKernels
 internal import ModelLoading
 
-/// Keys and values of all layers, in pages of 16 tokens, in f32.
-///
-/// Keys of one page and head are `[headSize][16 tokens]`, so that a vector holds the scores of a
-/// page; values are `[16 tokens][headSize padded to 16]`.
+/// How keys and values are kept. Attention computes in f32 with both.
+package enum KeyValueType: String, Sendable, CaseIterable, Codable {
+    case f32
+    /// Half the memory; each key and value is rounded once, to the nearest.
+    case bf16
+
+    var byteCount: Int { self == .f32 ? 4 : 2 }
+
+    var kernelType: KernelType { self == .f32 ? KERNEL_F32 : KERNEL_BF16 }
+
+    /// Elements of one token's values of one head, with padding.
+    func valueStride(headSize: Int) -> Int { headSize.roundedUp(to: self == .f32 ? 16 : 32) }
+}
+
+/// Keys and values of all layers, in pages of 16 tokens; their layout is that of `KernelCache`.
 struct KeyValueCache {
     private let memory: AlignedMemory
-    private let keyLayerStride: Int
-    private let valueLayerStride: Int
+    private let keyLayerBytes: Int
+    private let valueLayerBytes: Int
     private let valueOffset: Int
     private let prototype: KernelCache
 
-    init(model: ModelConfiguration, pageCount: Int) throws(InferenceError) {
+    init(
+        model: ModelConfiguration, type: KeyValueType, pageCount: Int
+    ) throws(InferenceError) {
         let tokens = ExecutorConfiguration.pageTokens
-        let valueStride = model.headSize.roundedUp(to: 16)
+        let valueStride = type.valueStride(headSize: model.headSize)
         let keyHead = model.headSize * tokens
         let valueHead = valueStride * tokens
-        keyLayerStride = try checkedProduct(
-            [pageCount, model.kvHeadCount, keyHead], for: "keys and values")
-        valueLayerStride = try checkedProduct(
-            [pageCount, model.kvHeadCount, valueHead], for: "keys and values")
+        keyLayerBytes = try checkedProduct(
+            [pageCount, model.kvHeadCount, keyHead, type.byteCount], for: "keys and values")
+        valueLayerBytes = try checkedProduct(
+            [pageCount, model.kvHeadCount, valueHead, type.byteCount], for: "keys and values")
         var plan = MemoryPlan(for: "keys and values")
-        _ = try plan.reserve(model.layerCount, keyLayerStride, 4)
-        valueOffset = try plan.reserve(model.layerCount, valueLayerStride, 4)
+        _ = try plan.reserve(model.layerCount, keyLayerBytes)
+        valueOffset = try plan.reserve(model.layerCount, valueLayerBytes)
         memory = try plan.allocate()
-        let base = memory.base.assumingMemoryBound(to: Float.self)
         prototype = KernelCache(
-            keys: base, values: base, key_page_stride: model.kvHeadCount * keyHead,
+            type: type.kernelType, keys: memory.base, values: memory.base,
+            key_page_stride: model.kvHeadCount * keyHead,
             value_page_stride: model.kvHeadCount * valueHead, key_head_stride: keyHead,
             value_head_stride: valueHead, value_stride: valueStride)
     }
@@ -39,10 +52,8 @@ struct KeyValueCache {
     /// One layer's pages.
     func layer(_ layer: Int) -> KernelCache {
         var cache = prototype
-        cache.keys = prototype.keys + layer * keyLayerStride
-        cache.values =
-            (memory.base + valueOffset).assumingMemoryBound(to: Float.self)
-            + layer * valueLayerStride
+        cache.keys = memory.base + layer * keyLayerBytes
+        cache.values = memory.base + valueOffset + layer * valueLayerBytes
         return cache
     }
 }

@@ -41,7 +41,8 @@ struct StepShape {
         angles = model.headSize
         group = model.headCount / model.kvHeadCount
         attentionRows = Self.attentionRows(group: group)
-        stateStride = (32 + model.headSize.roundedUp(to: 16)).roundedUp(to: 16)
+        // Room for the padding of either type of keys and values.
+        stateStride = 32 + model.headSize.roundedUp(to: 32)
     }
 
     /// As many rows as make up to `attentionQueries` queries, in whole eights if that is possible.

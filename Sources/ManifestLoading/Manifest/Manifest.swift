@@ -103,10 +103,16 @@ package struct Manifest: Sendable, Equatable {
         package var threads = Located(ThreadCount.automatic)
         /// For the KV pages, the adapters and the merged copies of one replica together.
         package var memory = Located(ByteCount(1 << 30))
+        package var kvDtype = Located(KeyValueElementType.f32)
         package var adapterMemory: Located<ByteCount>?
         package var mergedMemory: Located<ByteCount>?
         package var maxBatch = Located(32)
         package var maxStepTokens = Located(512)
+    }
+
+    /// How keys and values are kept in memory.
+    package enum KeyValueElementType: String, Sendable, ParameterChoice {
+        case f32, bf16
     }
 
     /// How many threads compute in one replica.

@@ -16,6 +16,9 @@ extension Section where Root == Manifest.Replicas {
                 "memory", \.memory, .size(.manifestMemory),
                 "The memory of one replica for KV pages, adapters and merged copies together."),
             Field(
+                "kvDtype", \.kvDtype, .scalar(),
+                "How keys and values are kept: bf16 takes half the memory of f32."),
+            Field(
                 "adapterMemory", \.adapterMemory, .size(.manifestMemory),
                 "How much of `memory` adapters may take; a quarter of it by default."
             ).example("256MiB"),
