@@ -3,16 +3,20 @@
 #   make run     build in release and serve the sample model with its adapters
 #   make test    build and run every test
 #   make bench   measure the executor beside this machine's limits
+#   make instructions            count the instructions of fixed steps and compare with the baseline
+#   make instructions-baseline   write the baseline anew
 #   make lint    formatting
 #
 # Each installs what is missing, asks for nothing, and does nothing the second time.
 
-PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev pkg-config curl
+PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev pkg-config curl \
+             valgrind binutils
 VENV      := .build/clients
 MANIFEST  ?= Manifests/quickstart.yaml
+BASELINE  := Tests/InstructionCount/baseline.json
 SOURCES   := Package.swift Sources Plugins Tests Samples
 
-.PHONY: run build test bench lint format packages clients clean
+.PHONY: run build test bench instructions instructions-baseline lint format packages clients clean
 
 run: build
 	.build/release/burrow serve $(MANIFEST)
@@ -24,10 +28,19 @@ test: packages clients lint
 	swift build --build-tests
 	BURROW_CLIENTS=$(abspath $(VENV)) swift test --skip-build
 	swift test --package-path Samples/OutOfTreePolicy
+	$(MAKE) instructions
 
 bench: packages
 	swift build -c release --product ExecutorBenchmark
 	.build/release/ExecutorBenchmark
+
+instructions: packages
+	swift build -c release --product InstructionCount
+	.build/release/InstructionCount check $(BASELINE)
+
+instructions-baseline: packages
+	swift build -c release --product InstructionCount
+	.build/release/InstructionCount update $(BASELINE)
 
 lint:
 	swift format lint --strict --parallel --recursive $(SOURCES)

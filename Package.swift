@@ -36,6 +36,7 @@ let package = Package(
     products: [
         .executable(name: "burrow", targets: ["burrow"]),
         .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
+        .executable(name: "InstructionCount", targets: ["InstructionCount"]),
     ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
     dependencies: [
@@ -87,7 +88,8 @@ let package = Package(
         .executableTarget(
             name: "burrow",
             dependencies: [
-                "Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO", policyKit,
+                "Hosting", "ManifestLoading", "ModelLoading", "Inference", "PluginLoading",
+                policyKit,
                 arguments, log,
             ], swiftSettings: strict),
 
@@ -95,6 +97,11 @@ let package = Package(
             name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
             path: "Samples/Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
+        .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),
+        .executableTarget(
+            name: "InstructionCount",
+            dependencies: ["CallgrindRequests", "Inference", "ModelLoading"],
+            path: "Tests/InstructionCount", exclude: ["baseline.json"], swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
@@ -132,6 +139,7 @@ let package = Package(
             name: "HostingTests", dependencies: ["Hosting", "Inference", "ModelLoading"],
             swiftSettings: strict),
         .testTarget(
-            name: "RepositoryTests", dependencies: ["TestSupport"], swiftSettings: strict),
+            name: "RepositoryTests", dependencies: ["TestSupport", "InstructionCount"],
+            swiftSettings: strict),
     ] + plugins.map(plugin)
 )

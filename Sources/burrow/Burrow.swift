@@ -11,6 +11,6 @@ struct Burrow: ParsableCommand {
         version: BurrowVersion.text,
         subcommands: [
             Serve.self, Generate.self, Validate.self, Schema.self, Explain.self,
-            PluginCommand.self, AdapterCommand.self,
+            PluginCommand.self, AdapterCommand.self, Bench.self,
         ])
 }

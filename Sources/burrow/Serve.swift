@@ -3,7 +3,6 @@
 import ArgumentParser
 import Hosting
 import Logging
-import LoopIO
 import ManifestLoading
 
 struct Serve: ParsableCommand {

@@ -25,7 +25,8 @@ struct LayerTests {
             "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
         ],
         "burrow": [
-            "Hosting", "ManifestLoading", "ModelLoading", "PluginLoading", "LoopIO", "PolicyKit",
+            "Hosting", "ManifestLoading", "ModelLoading", "Inference", "PluginLoading",
+            "PolicyKit",
         ],
     ]
 

@@ -31,9 +31,9 @@ struct OutputBlock {
     var firstColumn: Int { panels.lowerBound * PackedMatrix.panelWidth }
 }
 
-extension ForwardPass {
+extension PackedMatrix {
     /// How many panels a task takes: as many as stream well and still share out evenly.
-    func panelsPerTask(_ matrix: PackedMatrix, rows: Int) -> Int {
+    func panelsPerTask(rows: Int) -> Int {
         let bytes =
             switch rows {
             case ...4: StepShape.taskBytes
@@ -41,9 +41,11 @@ extension ForwardPass {
             case ...48: 1
             default: 4 * StepShape.taskBytes
             }
-        return min(StepShape.panelBlock, max(1, bytes / matrix.panelBytes))
+        return min(StepShape.panelBlock, max(1, bytes / panelBytes))
     }
+}
 
+extension ForwardPass {
     private func part(layer: Int, _ kind: LinearKind, _ index: Int) -> LinearPart {
         LinearPart(
             matrix: matrix(layer: layer, kind),
@@ -64,10 +66,10 @@ extension ForwardPass {
     private func start(
         of task: Int, _ matrix: PackedMatrix, then following: PackedMatrix? = nil
     ) -> UnsafeRawPointer? {
-        let first = task * panelsPerTask(matrix, rows: rows)
+        let first = task * matrix.panelsPerTask(rows: rows)
         if first < matrix.panels { return matrix.panel(first) }
         guard let following else { return nil }
-        let tasks = matrix.panels.dividedUp(by: panelsPerTask(matrix, rows: rows))
+        let tasks = matrix.panels.dividedUp(by: matrix.panelsPerTask(rows: rows))
         return start(of: task - tasks, following)
     }
 
@@ -158,7 +160,7 @@ extension ForwardPass {
     // MARK: - Blocks
 
     private func ranges(_ matrix: PackedMatrix) -> [Range<Int>] {
-        let step = panelsPerTask(matrix, rows: rows)
+        let step = matrix.panelsPerTask(rows: rows)
         return stride(from: 0, to: matrix.panels, by: step).map {
             $0..<min(matrix.panels, $0 + step)
         }

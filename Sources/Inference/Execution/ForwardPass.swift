@@ -155,7 +155,7 @@ struct ForwardPass {
         quantize(normed, configuration.hiddenSize, 0..<last.count)
         let target = RowBuffer(base: logits.base, stride: logits.stride)
         let head = model.outputHead
-        let block = panelsPerTask(head, rows: last.count)
+        let block = head.panelsPerTask(rows: last.count)
         team.parallel(head.panels.dividedUp(by: block)) { index, _ in
             let panels = index * block..<min(head.panels, (index + 1) * block)
             var product = head.product(

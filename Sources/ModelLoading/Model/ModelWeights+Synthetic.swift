@@ -34,8 +34,8 @@ extension ModelWeights {
     }
 
     /// Shapes from the published `config.json` of SmolLM2-135M, SmolLM2-360M and
-    /// TinyLlama-1.1B-Chat-v1.0.
-    private static func configuration(preset: String) -> ModelConfiguration? {
+    /// TinyLlama-1.1B-Chat-v1.0; nil for a name that is not in `presets`.
+    package static func configuration(preset: String) -> ModelConfiguration? {
         switch preset {
         case "smollm2-135m":
             ModelConfiguration(

@@ -153,12 +153,32 @@ struct CommandLineTests {
     @Test(arguments: [
         ["nonsense"], ["serve"], ["serve", "m.yaml", "--lisen", "x"], ["plugin", "nonsense"],
         ["generate", "m.yaml", "x", "--max-tokens", "0"], ["adapter", "inspect"],
-        ["serve", "m.yaml", "--log-level", "loud"],
+        ["serve", "m.yaml", "--log-level", "loud"], ["bench"],
+        ["bench", "--kernels", "--rows", "x"],
+        ["bench", "--kernels", "--budget", "0"], ["bench", "--kernels", "--dtype", "f64"],
     ])
     func wrongUsageIsTold(_ arguments: [String]) async throws {
         let result = try await run(Built.burrow, arguments)
         #expect(result.status == 64)
         #expect(result.errors.contains("Usage:") || result.errors.contains("--help"))
+    }
+
+    @Test func kernelsAreMeasuredForPeopleAndPrograms() async throws {
+        let arguments = [
+            "bench", "--kernels", "--model", "\(Built.samples)/model", "--instruction-set",
+            "portable", "--dtype", "bf16", "--threads", "2", "--rows", "1,3", "--budget", "1",
+            "--working-set", "1",
+        ]
+        let json = try await run(Built.burrow, arguments + ["--json"])
+        #expect(json.status == 0, "\(json.errors)")
+        let report = try JSON(parsing: json.output)
+        #expect(report["limits"].list.count == 2)
+        let kernels = Set(report["measurements"].list.compactMap { $0["kernel"].text })
+        #expect(kernels.isSuperset(of: ["product", "shrink", "expand", "attend", "norm", "merge"]))
+        let text = try await run(Built.burrow, arguments)
+        #expect(text.status == 0 && text.output.contains("portable, 2 threads: "))
+        let missing = try await run(Built.burrow, ["bench", "--kernels", "--model", "/nowhere"])
+        #expect(missing.status == 1 && missing.errors.contains("/nowhere"))
     }
 
     @Test func theVersionIsThatOfTheServer() async throws {
