@@ -97,10 +97,11 @@ let package = Package(
             name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
             path: "Samples/Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
+        .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),
         .executableTarget(
             name: "InstructionCount",
-            dependencies: ["CallgrindRequests", "Inference", "ModelLoading"],
+            dependencies: ["AllocationCount", "CallgrindRequests", "Inference", "ModelLoading"],
             path: "Tests/InstructionCount", exclude: ["baseline.json"], swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
@@ -123,7 +124,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "InferenceTests",
-            dependencies: ["Inference", "ModelLoading", "CKernels", "TestSupport", policyKit],
+            dependencies: [
+                "Inference", "ModelLoading", "CKernels", "TestSupport", "AllocationCount",
+                policyKit,
+            ],
             swiftSettings: strict),
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(

@@ -159,3 +159,25 @@ void kernel_team_run(KernelTeam *team, size_t count, KernelTeamBody body, void *
     }
     atomic_store(&team->caller_asleep, 0);
 }
+
+// A Swift closure that does not escape, as Swift hands it over: its function and its context.
+typedef __attribute__((swiftcall)) void (*ClosureFunction)(
+    size_t index, size_t member, __attribute__((swift_context)) void *context);
+
+typedef struct {
+    ClosureFunction function;
+    void *context;
+} Closure;
+
+static void call_closure(void *context, size_t index, size_t member) {
+    const Closure *closure = context;
+    closure->function(index, member, closure->context);
+}
+
+// Declared in Swift alone, with a closure as its last parameter: C has no type for one, and any
+// other way to hand it to C puts it on the heap.
+__attribute__((swiftcall)) void kernel_team_run_closure(KernelTeam *team, size_t count,
+                                                        ClosureFunction function, void *context) {
+    Closure closure = {.function = function, .context = context};
+    kernel_team_run(team, count, call_closure, &closure);
+}

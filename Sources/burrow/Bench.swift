@@ -20,7 +20,7 @@ struct Bench: ParsableCommand {
     @OptionGroup var options: BenchOptions
 
     @Option(
-        help: "Measure on this instruction set only: avx512, avx2 or portable. May be repeated.")
+        help: "Measure on this instruction set only, as avx2. May be repeated.")
     var instructionSet: [InstructionSet] = []
 
     @Option(help: "Rows of activations of a product, as 1,8,512.")

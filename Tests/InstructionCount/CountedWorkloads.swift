@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CallgrindRequests
 import Inference
 import ModelLoading
 
-/// Steps of a small fixed model on one thread, counted by callgrind while this runs under it.
+/// Steps of a small fixed model on one thread.
 struct CountedWorkloads {
+    /// Is given each workload's name and a step that is like the one before it.
+    typealias Count = (_ name: String, _ step: () throws -> Void) throws -> Void
+
     /// Small, but every panel is full and every size is that of a real model in proportion.
     private static let configuration = ModelConfiguration(
         family: .llama, hiddenSize: 128, intermediateSize: 320, layerCount: 2, headCount: 4,
@@ -37,26 +39,24 @@ struct CountedWorkloads {
         self.type = type
     }
 
-    /// Runs everything once.
-    func run() throws {
-        try count("prefill 64", [prompt(adapter: nil)])
-        try count("prefill 64, 1 adapter", [prompt(adapter: 0)])
-        try count("decode 1", decoding(1, adapters: 0))
-        try count("decode 1, 1 adapter", decoding(1, adapters: 1))
-        try count("decode 8", decoding(8, adapters: 0))
-        try count("decode 8, 8 adapters", decoding(8, adapters: 8))
-        try count("decode 8, merged", decoding(8, adapters: 0), weights: .merged(merged))
-    }
-
-    /// Counts the second of two equal steps: the first one fills what later ones use again.
-    private func count(
-        _ name: String, _ chunks: [SequenceChunk], weights: StepWeights = .base
-    ) throws {
-        let step = ExecutorStep(weights: weights, chunks: chunks)
-        _ = try executor.run(step)
-        callgrind_begin()
-        _ = try executor.run(step)
-        callgrind_end("\(type.rawValue) \(name)")
+    /// Gives every workload to `count`.
+    func run(_ count: Count) throws {
+        func give(
+            _ name: String, _ chunks: [SequenceChunk], weights: StepWeights = .base
+        ) throws {
+            let step = ExecutorStep(weights: weights, chunks: chunks)
+            // The first one makes the memory that later ones use again; the runtime makes types
+            // when they are first used.
+            for _ in 0..<2 { _ = try executor.run(step) }
+            try count("\(type.rawValue) \(name)") { _ = try executor.run(step) }
+        }
+        try give("prefill 64", [prompt(adapter: nil)])
+        try give("prefill 64, 1 adapter", [prompt(adapter: 0)])
+        try give("decode 1", decoding(1, adapters: 0))
+        try give("decode 1, 1 adapter", decoding(1, adapters: 1))
+        try give("decode 8", decoding(8, adapters: 0))
+        try give("decode 8, 8 adapters", decoding(8, adapters: 8))
+        try give("decode 8, merged", decoding(8, adapters: 0), weights: .merged(merged))
     }
 
     private func prompt(adapter: Int?) -> SequenceChunk {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AllocationCount
 import CallgrindRequests
 import Foundation
 import Inference
 
-/// Counts the instructions of fixed steps, so that a slower step is noticed whatever else the
-/// machine does. `check FILE` compares with a baseline, `update FILE` writes it, and `run` is what
+/// Counts the instructions and the allocations of fixed steps, so that a slower step is noticed
+/// whatever else the machine does. `check FILE` compares with a baseline, `update FILE` writes it, and `run` is what
 /// goes on under callgrind.
 @main
 struct InstructionCount {
@@ -29,10 +30,33 @@ struct InstructionCount {
     private static func run() throws {
         guard callgrind_is_running() else { return }
         // f32 is there for reference, and doubles the time of this.
-        for type in WeightType.allCases where type != .f32 { try CountedWorkloads(type).run() }
+        for type in WeightType.allCases where type != .f32 {
+            try CountedWorkloads(type).run { name, step in
+                callgrind_begin()
+                try step()
+                callgrind_end(name)
+            }
+        }
+    }
+
+    /// A step that is like the one before it allocates nothing.
+    private static func checkAllocations() throws {
+        var faults: [String] = []
+        for type in WeightType.allCases {
+            try CountedWorkloads(type).run { name, step in
+                let before = allocation_count()
+                try step()
+                let count = allocation_count() - before
+                if count > 0 { faults.append("\(name): \(count) allocations in a step") }
+            }
+        }
+        guard faults.isEmpty else {
+            throw Callgrind.Failure(description: faults.joined(separator: "\n"))
+        }
     }
 
     private static func check(_ path: String) throws {
+        try checkAllocations()
         guard let counts = try counted() else { return }
         let baseline = try InstructionCounts.read(path)
         var regressions = 0

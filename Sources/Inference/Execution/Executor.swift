@@ -23,7 +23,11 @@ package final class Executor {
     var shrunk: GrowingScratch
     /// One for each member of the team.
     var samplingScratch: [SamplingScratch]
+    let lists = LinearLists()
+    /// Where steps are recorded while it has room; nil records nothing.
+    package var timeline: StepTimeline?
     private var validation: StepValidation
+    private var plan: StepPlan
     private var outputs: [LogitsBuffer] = []
 
     /// Allocates everything that steps within `configuration` need.
@@ -48,6 +52,8 @@ package final class Executor {
         shrunk = GrowingScratch(for: "the activations of adapters")
         samplingScratch = Array(repeating: SamplingScratch(), count: configuration.threads)
         validation = StepValidation(model: model, configuration: configuration)
+        plan = StepPlan(
+            shape: shape, kvHeads: model.configuration.kvHeadCount, threads: configuration.threads)
         team = try ThreadTeam(members: configuration.threads)
     }
 
@@ -64,29 +70,28 @@ package final class Executor {
         let clock = ContinuousClock()
         let start = clock.now
         try validation.check(step)
-        let plan = StepPlan(
-            step, shape: shape, kvHeads: model.configuration.kvHeadCount,
-            threads: configuration.threads)
+        plan.prepare(step)
         try splitStates.reserve(plan.stateCount, shape.stateFloats)
         try shrunk.reserve(plan.slots * plan.rowCount, plan.stackedRank.roundedUp(to: 32))
-        var rows = [Range<Int>](repeating: 0..<0, count: step.chunks.count)
-        var wanted = 0
-        for chunk in plan.chunks {
-            rows[chunk.index] = wanted..<wanted + chunk.logitRows
-            wanted += chunk.logitRows
-        }
-        let logits = try takeLogits(rows: wanted)
+        let logits = try takeLogits(rows: plan.wantedRows.count)
+        logits.place(plan.chunks)
 
         var times = StepTimes()
         if plan.rowCount > 0 {
             withExtendedLifetime(step) {
                 var pass = ForwardPass(executor: self, step: step, plan: plan)
-                pass.run(logits: logits, beforeHead: beforeHead)
+                if let timeline {
+                    timeline.record(rows: plan.rowCount) {
+                        pass.run(logits: logits, beforeHead: beforeHead)
+                    }
+                } else {
+                    pass.run(logits: logits, beforeHead: beforeHead)
+                }
                 times = pass.times
             }
         }
         times.total = clock.now - start
-        return StepOutput(logits: logits, rows: rows, times: times, tokenCount: plan.rowCount)
+        return StepOutput(logits: logits, times: times, tokenCount: plan.rowCount)
     }
 
     /// A buffer that nobody else refers to any more, or a new one.
@@ -115,9 +120,10 @@ struct GrowingScratch {
 
     /// Makes room for `count` times `floats` floats; what was there is lost.
     mutating func reserve(_ count: Int, _ floats: Int) throws(InferenceError) {
+        let (total, overflow) = count.multipliedReportingOverflow(by: floats)
+        if let memory, !overflow, total <= memory.byteCount / 4 { return }
         var plan = MemoryPlan(for: purpose)
         _ = try plan.reserve(count, floats, 4)
-        if let memory, memory.byteCount >= plan.byteCount { return }
         memory = nil
         memory = try plan.allocate()
     }

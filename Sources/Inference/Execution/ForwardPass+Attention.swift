@@ -7,10 +7,10 @@ extension ForwardPass {
     /// Rotates queries and keys, stores keys and values, and attends, into `attended`.
     func attend(layer: Int) {
         let cache = executor.cache.layer(layer)
-        forRows(rows) { range in
+        forRows(.rope, layer, rows) { range in
             for row in range { rotate(row, layer: layer, cache) }
         }
-        team.parallel(plan.attentionTasks.count) { index, member in
+        loop(.attention, layer, plan.attentionTasks.count) { index, member in
             let task = plan.attentionTasks[index]
             let own = scratch.members[member]
             var attention = attention(task, cache, state: state(of: task) ?? own.state)
@@ -19,7 +19,7 @@ extension ForwardPass {
             if task.stateIndex != nil { attention.out = nil }
             kernels.attend(&attention)
         }
-        team.parallel(plan.joinTasks.count) { index, _ in
+        loop(.join, layer, plan.joinTasks.count) { index, _ in
             let task = plan.joinTasks[index]
             guard let state = state(of: task) else { return }
             var attention = attention(task, cache, state: state)

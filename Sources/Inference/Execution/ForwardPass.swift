@@ -17,11 +17,15 @@ struct ForwardPass {
     let linears: [PackedMatrix]
     let rows: Int
     let shrunk: RowBuffer
+    let lists: LinearLists
+    let timeline: StepTimeline?
     var times = StepTimes()
     private let clock = ContinuousClock()
 
     init(executor: Executor, step: ExecutorStep, plan: StepPlan) {
         self.executor = executor
+        lists = executor.lists
+        timeline = executor.timeline
         self.step = step
         self.plan = plan
         model = executor.model
@@ -49,21 +53,21 @@ struct ForwardPass {
 
     private mutating func run(layer: Int) {
         let tensors = model.layers[layer]
-        norm(tensors.inputNorm)
+        norm(tensors.inputNorm, layer: layer)
         times.adapters += elapsed { shrink(layer: layer, .queryKeyValue, scratch.normed) }
         times.linears += elapsed { projectQueriesKeysValues(layer: layer) }
         times.attention += elapsed { attend(layer: layer) }
         times.adapters += elapsed { shrink(layer: layer, .output, scratch.attended) }
         times.linears += elapsed {
-            quantize(scratch.attended, configuration.inputSize(of: .o))
-            projectBack(layer: layer, .o, scratch.attended)
+            quantize(scratch.attended, configuration.inputSize(of: .o), layer: layer)
+            projectBack(layer: layer, .output, scratch.attended)
         }
-        norm(tensors.postAttentionNorm)
+        norm(tensors.postAttentionNorm, layer: layer)
         times.adapters += elapsed { shrink(layer: layer, .gateUp, scratch.normed) }
         times.linears += elapsed { activate(layer: layer) }
         times.adapters += elapsed { shrink(layer: layer, .down, scratch.activated) }
         times.linears += elapsed {
-            quantize(scratch.activated, configuration.inputSize(of: .down))
+            quantize(scratch.activated, configuration.inputSize(of: .down), layer: layer)
             projectBack(layer: layer, .down, scratch.activated)
         }
     }
@@ -76,11 +80,19 @@ struct ForwardPass {
 
     // MARK: - Rows
 
+    /// A loop of the whole team, recorded if anybody asked for that.
+    func loop(
+        _ phase: StepPhase, _ layer: Int, _ count: Int,
+        _ body: (_ index: Int, _ member: Int) -> Void
+    ) {
+        guard let timeline else { return team.parallel(count, body) }
+        timeline.record(phase, layer: layer, count, on: team, body)
+    }
+
     /// Calls `body` with ranges that cover `0..<count`; on this thread alone if they are few.
-    func forRows(_ count: Int, _ body: (Range<Int>) -> Void) {
+    func forRows(_ phase: StepPhase, _ layer: Int, _ count: Int, _ body: (Range<Int>) -> Void) {
         let block = 8
-        guard count > block else { return body(0..<count) }
-        team.parallel(count.dividedUp(by: block)) { index, _ in
+        loop(phase, layer, count > block ? count.dividedUp(by: block) : min(count, 1)) { index, _ in
             body(index * block..<min(count, (index + 1) * block))
         }
     }
@@ -92,7 +104,7 @@ struct ForwardPass {
             let used = ExecutorConfiguration.pages(for: chunk.position + chunk.rowCount)
             for slot in 0..<used { scratch.pages[chunk.pagesOffset + slot] = pages[slot] }
         }
-        forRows(rows) { range in
+        forRows(.embed, StepPhase.noLayer, rows) { range in
             for row in range {
                 embed(token: Int(plan.places[row].token), into: scratch.hidden.row(row))
                 kernel_angles(
@@ -115,9 +127,9 @@ struct ForwardPass {
     }
 
     /// Normed rows of the residual stream.
-    private func norm(_ weight: UnsafePointer<Float>) {
+    private func norm(_ weight: UnsafePointer<Float>, layer: Int) {
         let (hidden, normed) = (scratch.hidden, scratch.normed)
-        forRows(rows) { range in
+        forRows(.norm, layer, rows) { range in
             kernels.norm(
                 hidden.row(range.lowerBound), hidden.stride, weight, configuration.normEpsilon,
                 configuration.hiddenSize, range.count, normed.row(range.lowerBound), normed.stride)
@@ -134,37 +146,36 @@ struct ForwardPass {
     }
 
     /// The same for all rows.
-    private func quantize(_ x: RowBuffer, _ width: Int) {
+    private func quantize(_ x: RowBuffer, _ width: Int, layer: Int) {
         guard scratch.integers != nil else { return }
-        forRows(rows) { quantize(x, width, $0) }
+        forRows(.quantize, layer, rows) { quantize(x, width, $0) }
     }
 
     /// The last norm and the output head, for the last rows of chunks, as many as want logits.
     private func head(_ logits: LogitsBuffer) {
-        let last = plan.chunks.flatMap { chunk in
-            let end = chunk.firstRow + chunk.rowCount
-            return end - chunk.logitRows..<end
-        }
-        guard !last.isEmpty else { return }
+        let wanted = plan.wantedRows
+        guard !wanted.isEmpty else { return }
         let (hidden, normed) = (scratch.hidden, scratch.normed)
-        for (row, source) in last.enumerated() {
-            kernels.norm(
-                hidden.row(source), hidden.stride, model.finalNorm, configuration.normEpsilon,
-                configuration.hiddenSize, 1, normed.row(row), normed.stride)
+        loop(.norm, StepPhase.noLayer, 1) { _, _ in
+            for (row, source) in wanted.enumerated() {
+                kernels.norm(
+                    hidden.row(source), hidden.stride, model.finalNorm, configuration.normEpsilon,
+                    configuration.hiddenSize, 1, normed.row(row), normed.stride)
+            }
+            quantize(normed, configuration.hiddenSize, 0..<wanted.count)
         }
-        quantize(normed, configuration.hiddenSize, 0..<last.count)
         let target = RowBuffer(base: logits.base, stride: logits.stride)
-        let head = model.outputHead
-        let block = head.panelsPerTask(rows: last.count)
-        team.parallel(head.panels.dividedUp(by: block)) { index, _ in
-            let panels = index * block..<min(head.panels, (index + 1) * block)
-            var product = head.product(
+        let tasks = PanelTasks(model.outputHead, rows: wanted.count)
+        loop(.head, StepPhase.noLayer, tasks.count) { index, _ in
+            let panels = tasks[index]
+            var product = tasks.matrix.product(
                 panels, x: normed, integers: scratch.integers ?? KernelIntegers(),
-                rows: last.count,
+                rows: wanted.count,
                 y: RowBuffer(
                     base: target.base + panels.lowerBound * PackedMatrix.panelWidth,
                     stride: target.stride))
-            product.next = head.panel(min(head.panels - 1, (index + team.memberCount) * block))
+            let next = min(tasks.matrix.panels - 1, (index + team.memberCount) * tasks.step)
+            product.next = tasks.matrix.panel(next)
             kernels.product(&product)
         }
     }

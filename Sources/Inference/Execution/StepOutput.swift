@@ -12,6 +12,8 @@ package final class LogitsBuffer: @unchecked Sendable {
     let capacity: Int
     /// Floats from one row to the next.
     let stride: Int
+    /// For each chunk of the step, the rows of its logits; empty where none were wanted.
+    private(set) var chunkRows: [Range<Int>] = []
     private let memory: AlignedMemory
 
     init(rows: Int, vocabularySize: Int) throws(InferenceError) {
@@ -21,6 +23,17 @@ package final class LogitsBuffer: @unchecked Sendable {
         var plan = MemoryPlan(for: "logits")
         _ = try plan.reserve(capacity, stride, 4)
         memory = try plan.allocate()
+    }
+
+    /// Says which rows belong to which of the step's chunks, which are in the order of their rows.
+    func place(_ chunks: [StepPlan.Chunk]) {
+        chunkRows.removeAll(keepingCapacity: true)
+        for _ in chunks { chunkRows.append(0..<0) }
+        var row = 0
+        for chunk in chunks {
+            chunkRows[chunk.index] = row..<row + chunk.logitRows
+            row += chunk.logitRows
+        }
     }
 
     var base: UnsafeMutablePointer<Float> {
@@ -54,9 +67,10 @@ package struct StepTimes: Sendable, Equatable {
 /// What a step computed.
 package struct StepOutput: Sendable {
     package let logits: LogitsBuffer
-    /// For each chunk of the step, the rows of its logits; empty where none were wanted.
-    package let rows: [Range<Int>]
     package let times: StepTimes
     /// Tokens of all chunks.
     package let tokenCount: Int
+
+    /// For each chunk of the step, the rows of its logits; empty where none were wanted.
+    package var rows: [Range<Int>] { logits.chunkRows }
 }

@@ -42,7 +42,8 @@ struct AttentionTask {
 
 /// How the rows of a step are laid out and shared out, decided before any arithmetic.
 ///
-/// Nothing here changes the numbers: each row's operations are the same in any plan.
+/// Nothing here changes the numbers: each row's operations are the same in any plan. An executor
+/// keeps one and prepares it for each step, so that its lists need no new memory.
 struct StepPlan {
     struct Chunk {
         let index: Int
@@ -74,16 +75,35 @@ struct StepPlan {
     /// States that tasks which share a context need.
     private(set) var stateCount = 0
 
+    /// The last rows of chunks, as many as want logits.
+    private(set) var wantedRows: [Int] = []
+
     var rowCount: Int { places.count }
 
     private let shape: StepShape
+    private let kvHeads: Int
     private let threads: Int
+    private var order = AdapterOrder()
 
-    /// `step` has been validated.
-    init(_ step: ExecutorStep, shape: StepShape, kvHeads: Int, threads: Int) {
+    init(shape: StepShape, kvHeads: Int, threads: Int) {
         self.shape = shape
+        self.kvHeads = kvHeads
         self.threads = threads
-        let order = AdapterOrder(step.chunks)
+    }
+
+    /// Plans `step`, which has been validated.
+    mutating func prepare(_ step: ExecutorStep) {
+        order.sort(step.chunks)
+        planRows(step)
+        planAdapters(step)
+        planShrinking()
+        planAttention()
+    }
+
+    private mutating func planRows(_ step: ExecutorStep) {
+        places.removeAll(keepingCapacity: true)
+        chunks.removeAll(keepingCapacity: true)
+        wantedRows.removeAll(keepingCapacity: true)
         var pagesOffset = 0
         for index in order.indices {
             let chunk = step.chunks[index]
@@ -98,27 +118,26 @@ struct StepPlan {
                         token: token, position: chunk.position + offset,
                         pagesOffset: pagesOffset))
             }
+            for row in rowCount - chunk.logitRows..<rowCount { wantedRows.append(row) }
             pagesOffset += ExecutorConfiguration.pages(
                 for: chunk.position + chunk.tokens.count)
         }
-        planAdapters(step, order)
-        planShrinking()
-        planAttention(kvHeads: kvHeads)
     }
 
-    private mutating func planAdapters(_ step: ExecutorStep, _ order: AdapterOrder) {
-        slots = step.chunks.map(\.adapters.count).max() ?? 0
+    private mutating func planAdapters(_ step: ExecutorStep) {
+        segments.removeAll(keepingCapacity: true)
+        stackedRank = 0
+        slots = step.chunks.reduce(0) { max($0, $1.adapters.count) }
         for slot in 0..<slots {
             var previous: Int?
             for chunk in chunks {
-                let keys = order.keys[chunk.index]
-                guard slot < keys.count else {
+                guard let key = order.key(of: chunk.index, slot: slot) else {
                     previous = nil
                     continue
                 }
                 let use = step.chunks[chunk.index].adapters[slot]
                 stackedRank = max(stackedRank, use.adapter.maximumStackedRank)
-                if keys[slot] == previous {
+                if key == previous {
                     segments[segments.count - 1].rowCount += chunk.rowCount
                 } else {
                     segments.append(
@@ -126,12 +145,13 @@ struct StepPlan {
                             slot: slot, firstRow: chunk.firstRow, rowCount: chunk.rowCount,
                             groups: use.adapter.groups, factor: use.factor))
                 }
-                previous = keys[slot]
+                previous = key
             }
         }
     }
 
     private mutating func planShrinking() {
+        shrinkTasks.removeAll(keepingCapacity: true)
         let rowsPerTask = 32
         let blocks = segments.reduce(0) { $0 + $1.rowCount.dividedUp(by: rowsPerTask) }
         // Few blocks: share out the ranks as well.
@@ -149,12 +169,16 @@ struct StepPlan {
         }
     }
 
-    private mutating func planAttention(kvHeads: Int) {
+    private mutating func planAttention() {
+        attentionTasks.removeAll(keepingCapacity: true)
+        joinTasks.removeAll(keepingCapacity: true)
+        stateCount = 0
         let blocks = chunks.reduce(0) { $0 + $1.rowCount.dividedUp(by: shape.attentionRows) }
         let scarce = blocks * kvHeads < 8 * threads
         for chunk in chunks {
             // The last rows see the most tokens: their tasks come first.
-            for first in stride(from: 0, to: chunk.rowCount, by: shape.attentionRows).reversed() {
+            for block in (0..<chunk.rowCount.dividedUp(by: shape.attentionRows)).reversed() {
+                let first = block * shape.attentionRows
                 let rows = min(shape.attentionRows, chunk.rowCount - first)
                 let position = chunk.position + first
                 for head in 0..<kvHeads {
@@ -185,38 +209,6 @@ struct StepPlan {
             part.stateIndex = stateCount
             attentionTasks.append(part)
             stateCount += 1
-        }
-    }
-}
-
-/// An order of a step's chunks in which equal adapter lists are neighbours.
-struct AdapterOrder {
-    /// For each chunk a number for each of its adapter uses; equal uses have equal numbers.
-    let keys: [[Int]]
-    let indices: [Int]
-
-    private struct Use: Hashable {
-        let adapter: ObjectIdentifier
-        let factor: UInt32
-    }
-
-    init(_ chunks: [SequenceChunk]) {
-        var numbers: [Use: Int] = [:]
-        let keys = chunks.map { chunk in
-            chunk.adapters.map { use in
-                let key = Use(
-                    adapter: ObjectIdentifier(use.adapter), factor: use.factor.bitPattern)
-                if let number = numbers[key] { return number }
-                numbers[key] = numbers.count
-                return numbers.count - 1
-            }
-        }
-        self.keys = keys
-        indices = chunks.indices.sorted { left, right in
-            if keys[left] != keys[right] {
-                return keys[left].lexicographicallyPrecedes(keys[right])
-            }
-            return left < right
         }
     }
 }

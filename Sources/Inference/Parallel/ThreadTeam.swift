@@ -34,16 +34,11 @@ package final class ThreadTeam {
     /// member, and returns when all calls have. `member` is below `memberCount`.
     package func parallel(_ count: Int, _ body: (_ index: Int, _ member: Int) -> Void) {
         precondition(count >= 0 && count < 1 << 31, "a loop of \(count) indices")
-        withoutActuallyEscaping(body) { body in
-            var body = body
-            withUnsafeMutablePointer(to: &body) { context in
-                kernel_team_run(
-                    team, count,
-                    { context, index, member in
-                        context?.assumingMemoryBound(to: ((Int, Int) -> Void).self)
-                            .pointee(index, member)
-                    }, context)
-            }
-        }
+        runLoop(team, count, body)
     }
 }
+
+/// `kernel_team_run` for a closure, which stays on the stack of the caller.
+@_silgen_name("kernel_team_run_closure")
+private func runLoop(
+    _ team: OpaquePointer, _ count: Int, _ body: (_ index: Int, _ member: Int) -> Void)

@@ -16,6 +16,27 @@ struct ProductShape {
     }
 }
 
+/// The inputs of a product as integers, which only int8 weights read.
+private struct InputIntegers {
+    private let integers: KernelIntegers
+    private let memory: AlignedMemory
+
+    init(
+        _ inputs: WorkingSet, rows: Int, width: Int, for type: WeightType
+    ) throws(InferenceError) {
+        var plan = MemoryPlan(for: "the inputs of a product")
+        let place = try IntegerRows(rows: rows, width: type == .int8 ? width : 0, in: &plan)
+        memory = try plan.allocate()
+        integers = place.placed(at: memory.base)
+        if type == .int8 {
+            try InstructionSet.portable.kernels().quantize(
+                inputs.floats(0), inputs.copyBytes / 4, width, rows, integers)
+        }
+    }
+
+    func rows(from row: Int) -> KernelIntegers { integers.rows(from: row) }
+}
+
 extension KernelBenchmark {
     /// The shapes of the seven linear layers and of the output head, each once.
     var productShapes: [ProductShape] {
@@ -59,6 +80,7 @@ extension KernelBenchmark {
         let x = try WorkingSet.random(floats: RowBuffer.stride(for: shape.inputs), bytes: 0)
         let stride = x.copyBytes / 4
         let inputs = try WorkingSet(of: x[0], bytes: x.copyBytes, filling: most * x.copyBytes)
+        let integers = try InputIntegers(inputs, rows: most, width: shape.inputs, for: type)
         let blockFloats = StepShape.rowBlock * StepShape.panelBlock * PackedMatrix.panelWidth
         let scratch = try WorkingSet(copyBytes: blockFloats * 4, bytes: blockFloats * 4)
         let outputs = try WorkingSet(
@@ -84,7 +106,8 @@ extension KernelBenchmark {
                         let count = min(StepShape.rowBlock, rows - row)
                         var product = copy.product(
                             first..<first + panels,
-                            x: RowBuffer(base: inputs.floats(row), stride: stride), rows: count,
+                            x: RowBuffer(base: inputs.floats(row), stride: stride),
+                            integers: integers.rows(from: row), rows: count,
                             y: RowBuffer(
                                 base: outputs.floats(member),
                                 stride: panels * PackedMatrix.panelWidth))

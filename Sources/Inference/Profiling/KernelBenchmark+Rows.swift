@@ -19,40 +19,45 @@ extension KernelBenchmark {
         let y = try WorkingSet.random(floats: rows * width, bytes: workingSetBytes / 2)
         let weight = try WorkingSet.random(floats: width, bytes: 0)
         let padded = wide.roundedUp(to: 32)
-        // Floats that are read and written, and operations, for each value of a row.
+        // Bytes that are read and written, and operations, for each value of a row.
         func item(
-            _ kernel: KernelName, _ columns: Int, floats: Int, operations: Int,
+            _ kernel: KernelName, _ columns: Int, bytes: Int, operations: Int,
             _ call:
                 @escaping (KernelTable, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
                 -> Void
         ) -> KernelCase {
             KernelCase(
                 kernel: kernel, shape: "rows of \(columns)", rows: rows, type: nil,
-                bytes: Double(4 * floats * rows * columns),
+                bytes: Double(bytes * rows * columns),
                 operations: Double(operations * rows * columns), callCount: min(x.count, y.count)
             ) { kernels, index, _ in call(kernels, x.floats(index), y.floats(index)) }
         }
         return [
-            item(.norm, model.hiddenSize, floats: 2, operations: 4) { kernels, x, y in
+            item(.norm, model.hiddenSize, bytes: 8, operations: 4) { kernels, x, y in
                 kernels.norm(
                     x, hidden, weight.floats(0), model.normEpsilon, model.hiddenSize, rows, y,
                     hidden)
             },
-            item(
-                .swiglu, padded, floats: 3, operations: Self.exponentialOperations + 4
-            ) { kernels, x, y in
-                kernels.swiglu(x, x + stride, 2 * stride, padded, rows, y, stride)
+            item(.swiglu, padded, bytes: 12, operations: Self.exponentialOperations + 4) {
+                $0.swiglu($1, $1 + stride, 2 * stride, padded, rows, $2, stride)
             },
-            item(.add, hidden, floats: 3, operations: 1) { kernels, x, y in
-                kernels.add(x, hidden, hidden, rows, y, hidden)
+            item(.quantize, hidden, bytes: 6, operations: 5) { kernels, x, y in
+                y.withMemoryRebound(to: Int16.self, capacity: rows * hidden) { values in
+                    kernels.quantize(
+                        x, hidden, hidden, rows,
+                        KernelIntegers(
+                            values: values, stride: hidden, scales: y + rows * hidden,
+                            scales_stride: hidden.dividedUp(by: Int(KERNEL_GROUP_INPUTS))))
+                }
             },
-            item(.addBias, hidden, floats: 2, operations: 1) { kernels, _, y in
+            item(.add, hidden, bytes: 12, operations: 1) {
+                $0.add($1, hidden, hidden, rows, $2, hidden)
+            },
+            item(.addBias, hidden, bytes: 8, operations: 1) { kernels, _, y in
                 kernels.add_bias(weight.floats(0), hidden, rows, y, hidden)
             },
-            item(
-                .exponential, hidden, floats: 2, operations: Self.exponentialOperations
-            ) { kernels, x, y in
-                kernels.exponential(x, rows * hidden, y)
+            item(.exponential, hidden, bytes: 8, operations: Self.exponentialOperations) {
+                $0.exponential($1, rows * hidden, $2)
             },
         ]
     }

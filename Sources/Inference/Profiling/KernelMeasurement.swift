@@ -5,6 +5,8 @@
 package enum KernelName: String, Sendable, CaseIterable, Codable {
     /// Rows times a packed matrix.
     case product
+    /// Rows of floats to the integers that products with int8 weights read.
+    case quantize
     /// The first half of adapters.
     case shrink
     /// The second half of adapters.
