@@ -181,6 +181,24 @@ struct CommandLineTests {
         #expect(missing.status == 1 && missing.errors.contains("/nowhere"))
     }
 
+    @Test func stepsAreRecordedAsATrace() async throws {
+        let folder = try TestFolder()
+        let arguments = [
+            "bench", "--timeline", "trace.json", "--model", "\(Built.samples)/model", "--threads",
+            "2", "--batch", "3", "--adapters", "2", "--steps", "2",
+        ]
+        let result = try await run(Built.burrow, arguments, in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        let events = try JSON(
+            parsing: String(contentsOfFile: "\(folder.path)/trace.json", encoding: .utf8)
+        )["traceEvents"].list
+        #expect(events.filter { $0["name"] == "step" }.count == 2)
+        let names = Set(events.compactMap { $0["name"].text })
+        #expect(names.isSuperset(of: ["q/k/v", "shrink", "attention", "gate/up", "down", "head"]))
+        let tooLong = try await run(Built.burrow, arguments + ["--context", "100000000"])
+        #expect(tooLong.status == 1 && tooLong.errors.contains("context"))
+    }
+
     @Test func theVersionIsThatOfTheServer() async throws {
         let version = try await burrow("--version")
         #expect(version.status == 0)
