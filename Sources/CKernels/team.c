@@ -8,9 +8,11 @@
 #define _GNU_SOURCE
 #include "KernelTeam.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -103,7 +105,43 @@ static void ring(KernelTeam *team) {
     if (atomic_load(&team->asleep) > 0) wake(&team->bell, INT_MAX);
 }
 
-KernelTeam *kernel_team_create(size_t members) {
+bool kernel_stay_on(int processor) {
+    if (processor < 0 || processor >= CPU_SETSIZE) return false;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+size_t kernel_processors(int *processors, size_t capacity) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+    size_t count = 0;
+    for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+        if (!CPU_ISSET(processor, &set)) continue;
+        if (count < capacity) processors[count] = processor;
+        count++;
+    }
+    return count;
+}
+
+// A thread that starts on its processor has its stack near it as well.
+static int start(Member *member, const int *processor) {
+    if (processor == NULL) return pthread_create(&member->thread, NULL, member_main, member);
+    if (*processor < 0 || *processor >= CPU_SETSIZE) return EINVAL;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(*processor, &set);
+    pthread_attr_t attributes;
+    int status = pthread_attr_init(&attributes);
+    if (status != 0) return status;
+    status = pthread_attr_setaffinity_np(&attributes, sizeof set, &set);
+    if (status == 0) status = pthread_create(&member->thread, &attributes, member_main, member);
+    pthread_attr_destroy(&attributes);
+    return status;
+}
+
+KernelTeam *kernel_team_create(size_t members, const int *processors) {
     if (members < 1 || members > 1024) return NULL;
     KernelTeam *team = aligned_alloc(64, (sizeof(KernelTeam) + 63) / 64 * 64);
     if (team == NULL) return NULL;
@@ -116,7 +154,7 @@ KernelTeam *kernel_team_create(size_t members) {
     for (size_t i = 1; i < members; i++) {
         Member *member = &team->others[i - 1];
         *member = (Member){.team = team, .index = i};
-        if (pthread_create(&member->thread, NULL, member_main, member) != 0) {
+        if (start(member, processors == NULL ? NULL : &processors[i]) != 0) {
             kernel_team_destroy(team);
             return NULL;
         }

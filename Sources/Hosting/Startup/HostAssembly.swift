@@ -43,8 +43,7 @@ package struct HostAssembly {
         report(model, adapters.count, memory)
         let parts = EngineParts(
             model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
-            executors: Array(
-                repeating: executor(for: model, memory), count: spec.replicas.count.value),
+            executors: try executors(for: model, memory),
             metrics: metrics(for: model, memory, adapters), log: log)
         let engine: Engine
         do {
@@ -113,12 +112,32 @@ package struct HostAssembly {
         return Int(clamping: memory.value.bytes) / bytes
     }
 
-    private func executor(for model: ServedModel, _ memory: Memory) -> ExecutorConfiguration {
-        var configuration = ExecutorConfiguration(
-            pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
-            contextLength: model.contextLength, threads: threads)
-        configuration.keyValueType = keyValueType
-        return configuration
+    /// One for each replica; pinned ones get the processors in turn.
+    private func executors(
+        for model: ServedModel, _ memory: Memory
+    ) throws(HostError) -> [ExecutorConfiguration] {
+        let count = spec.replicas.count.value
+        let processors = ThreadTeam.processors
+        let pinned = spec.replicas.pinned
+        guard !pinned.value || count * threads <= processors.count else {
+            throw HostError([
+                loaded.document.diagnostic(
+                    "\(count) replica(s) of \(threads) thread(s) do not fit on "
+                        + "\(processors.count) processor(s): use fewer, or leave them unpinned",
+                    at: pinned.position, path: "spec.replicas.pinned")
+            ])
+        }
+        return (0..<count).map { index in
+            var configuration = ExecutorConfiguration(
+                pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
+                contextLength: model.contextLength, threads: threads)
+            configuration.keyValueType = keyValueType
+            if pinned.value {
+                configuration.processors = Array(
+                    processors[index * threads..<(index + 1) * threads])
+            }
+            return configuration
+        }
     }
 
     private var keyValueType: KeyValueType {

@@ -54,7 +54,8 @@ package final class Executor {
         validation = StepValidation(model: model, configuration: configuration)
         plan = StepPlan(
             shape: shape, kvHeads: model.configuration.kvHeadCount, threads: configuration.threads)
-        team = try ThreadTeam(members: configuration.threads)
+        team = try ThreadTeam(
+            members: configuration.threads, processors: configuration.processors)
     }
 
     /// Bytes of keys and values.

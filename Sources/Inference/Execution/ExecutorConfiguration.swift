@@ -20,6 +20,9 @@ package struct ExecutorConfiguration: Sendable, Equatable {
     package var threads: Int
     package var instructionSet: InstructionSet?
     package var keyValueType = KeyValueType.f32
+    /// The processors that the threads stay on, the calling thread's first; nil lets the system
+    /// place them.
+    package var processors: [Int]?
 
     /// A configuration; without an instruction set the fastest one is used.
     package init(

@@ -13,17 +13,44 @@ package final class ThreadTeam {
     package let memberCount: Int
     private let team: OpaquePointer
 
-    package init(members: Int) throws(InferenceError) {
+    /// A team whose members stay on `processors`, one for each, if they are given; the calling
+    /// thread stays on the first from then on.
+    package init(members: Int, processors: [Int]? = nil) throws(InferenceError) {
         guard (1...1024).contains(members) else {
             throw InferenceError(
                 .invalidConfiguration, "a team has 1 to 1024 threads, not \(members)")
         }
-        guard let team = kernel_team_create(members) else {
-            throw InferenceError(
-                .noThread, "the system started no \(members - 1) threads; use fewer")
+        guard let processors else {
+            team = try Self.create(members, on: nil)
+            memberCount = members
+            return
         }
-        self.team = team
+        let places = processors.map { Int32(clamping: $0) }
+        guard places.count == members, kernel_stay_on(places[0]) else {
+            throw InferenceError(
+                .invalidConfiguration,
+                "\(members) threads cannot stay on the processors \(processors)")
+        }
+        team = try Self.create(members, on: places)
         memberCount = members
+    }
+
+    private static func create(
+        _ members: Int, on processors: [Int32]?
+    ) throws(InferenceError) -> OpaquePointer {
+        guard let team = kernel_team_create(members, processors) else {
+            let places = processors.map { " on the processors \($0)" } ?? ""
+            throw InferenceError(
+                .noThread, "the system started no \(members - 1) threads\(places); use fewer")
+        }
+        return team
+    }
+
+    /// The processors that this thread may run on, in order.
+    package static var processors: [Int] {
+        var numbers = [Int32](repeating: 0, count: 1024)
+        let count = kernel_processors(&numbers, numbers.count)
+        return numbers.prefix(count).map(Int.init)
     }
 
     deinit {

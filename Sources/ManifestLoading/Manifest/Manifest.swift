@@ -101,6 +101,7 @@ package struct Manifest: Sendable, Equatable {
     package struct Replicas: Sendable, Equatable {
         package var count = Located(1)
         package var threads = Located(ThreadCount.automatic)
+        package var pinned = Located(false)
         /// For the KV pages, the adapters and the merged copies of one replica together.
         package var memory = Located(ByteCount(1 << 30))
         package var kvDtype = Located(KeyValueElementType.f32)

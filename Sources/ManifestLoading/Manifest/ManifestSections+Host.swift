@@ -13,6 +13,9 @@ extension Section where Root == Manifest.Replicas {
                 "threads", \.threads, .threads(1...1024),
                 "How many threads compute in a replica; auto shares the processors out."),
             Field(
+                "pinned", \.pinned, .boolean,
+                "Whether each of these threads stays on a processor of its own."),
+            Field(
                 "memory", \.memory, .size(.manifestMemory),
                 "The memory of one replica for KV pages, adapters and merged copies together."),
             Field(

@@ -52,6 +52,8 @@ final class ChildProcess: Sendable {
         (try? String(contentsOfFile: "\(folder.path)/errors", encoding: .utf8)) ?? ""
     }
 
+    var processIdentifier: Int32 { process.processIdentifier }
+
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
     /// Waits for the end, and kills where it does not come in time.
@@ -124,6 +126,8 @@ final class BurrowProcess: Sendable {
     }
 
     var log: String { child.errors }
+
+    var processIdentifier: Int32 { child.processIdentifier }
 
     func signal(_ number: Int32) { child.signal(number) }
 
