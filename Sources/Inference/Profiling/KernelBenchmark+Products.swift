@@ -55,7 +55,7 @@ extension KernelBenchmark {
     }
 
     /// One layer of the model, packed; its rows of vocabulary only if they are asked for.
-    private func layer(_ type: WeightType, withHead: Bool) throws(InferenceError) -> PackedModel {
+    func layer(_ type: WeightType, withHead: Bool) throws(InferenceError) -> PackedModel {
         var configuration = model
         if !withHead { configuration.vocabularySize = 32 }
         do {
@@ -119,39 +119,9 @@ extension KernelBenchmark {
         }
     }
 
-    /// Panels of weights with updates that are added to them.
-    func merges(_ type: WeightType) throws(InferenceError) -> [KernelCase] {
-        let source = try layer(type, withHead: false)
-        let matrix = source.linears[LinearKind.q.ordinal]
-        let updateBytes = matrix.depth * PackedMatrix.panelWidth * 4
-        let bytes = 2 * matrix.panelBytes + updateBytes
-        let panel = try WorkingSet(
-            of: matrix.weights, bytes: matrix.panelBytes,
-            filling: workingSetBytes / bytes * matrix.panelBytes)
-        let target = try WorkingSet(
-            of: matrix.weights, bytes: matrix.panelBytes,
-            filling: workingSetBytes / bytes * matrix.panelBytes)
-        let update = try WorkingSet.random(
-            floats: updateBytes / 4, bytes: workingSetBytes / bytes * updateBytes)
-        let count = min(panel.count, update.count)
-        return [
-            KernelCase(
-                kernel: .merge, shape: "panel of \(matrix.inputs)", rows: 1, type: type,
-                bytes: Double(bytes),
-                operations: Double(matrix.depth * PackedMatrix.panelWidth), callCount: count
-            ) { kernels, index, _ in
-                withExtendedLifetime(source) {
-                    kernels.merge(
-                        panel[index], update.floats(index), type.kernelType, matrix.depth / 2,
-                        target[index])
-                }
-            }
-        ]
-    }
-
     // MARK: - Adapters
 
-    private func adapter() throws(InferenceError) -> PackedAdapter {
+    func adapter() throws(InferenceError) -> PackedAdapter {
         let base = try layer(.bf16, withHead: false)
         return try PackedAdapter(
             AdapterWeights.synthetic(

@@ -7,7 +7,7 @@ extension KernelBenchmark {
     /// Rows that one call of a row kernel takes.
     private static let rowsPerCall = 32
     /// Additions and multiplications of one exponential.
-    private static let exponentialOperations = 22
+    static let exponentialOperations = 22
 
     /// Kernels that go over rows once: what they read lies in one set, what they write in another.
     func rowKernels() throws(InferenceError) -> [KernelCase] {

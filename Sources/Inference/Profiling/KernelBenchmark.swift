@@ -150,13 +150,13 @@ package struct KernelBenchmark: Sendable {
     private enum Group {
         case products(ProductShape, WeightType)
         case merges(WeightType)
-        case shrinks, expands, attentions, joins, rowKernels, ropes
+        case shrinks, expands, attentions, joins, rowKernels, ropes, samplings
     }
 
     private var groups: [Group] {
         types.flatMap { type in
             productShapes.map { .products($0, type) } + [.merges(type)]
-        } + [.shrinks, .expands, .attentions, .joins, .rowKernels, .ropes]
+        } + [.shrinks, .expands, .attentions, .joins, .rowKernels, .ropes, .samplings]
     }
 
     private func cases(of group: Group) throws(InferenceError) -> [KernelCase] {
@@ -169,6 +169,7 @@ package struct KernelBenchmark: Sendable {
         case .joins: try joins()
         case .rowKernels: try rowKernels()
         case .ropes: try ropes()
+        case .samplings: try samplings()
         }
     }
 

@@ -22,6 +22,10 @@ package enum KernelName: String, Sendable, CaseIterable, Codable {
     case exponential
     /// Adding an adapter into packed weights.
     case merge
+    /// The largest logit of a row, for sampling.
+    case peak
+    /// The exponentials of a row of logits, for sampling.
+    case weights
 }
 
 /// What a kernel cannot go beyond: the slower of reading memory and multiply-adds.
