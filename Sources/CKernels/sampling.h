@@ -6,8 +6,8 @@
 static KernelPeak peak(const float *x, size_t n) {
     // Lanes keep their own first maximum; "greater" being strict, that is the lowest index.
     vf best = splat(-INFINITY);
-    vi best_block = {0}, number = {0}, block_number = {0};
-    number = number == number;
+    vi best_block = {0}, block_number = {0};
+    vi number = best == best;
     size_t blocks = n / 16;
     for (size_t block = 0; block < blocks; block++) {
         vf values = load(x + block * 16);

@@ -82,7 +82,7 @@ extension Engine {
         if !compute.isBusy { compute.wasIdle = true }
         metrics.replicaChanged(
             ReplicaLoad(
-                replica: replica, running: scheduler.backlog.running,
+                replica: replica, running: scheduler.runningRequests,
                 waiting: scheduler.backlog.waiting, pagesUsed: scheduler.pages.usedPages,
                 pagesFree: scheduler.pages.freePages, wastedTokens: scheduler.pages.wastedTokens,
                 mode: compute.mode))

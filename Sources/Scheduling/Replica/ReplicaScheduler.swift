@@ -96,6 +96,9 @@ package struct ReplicaScheduler {
     /// Requests that keep their pages until a step under way has ended, and are in no backlog.
     package var departingRequests: Int { departing.count }
 
+    /// Requests that have begun and hold pages or may yet.
+    package var runningRequests: Int { backlog.running + departing.count }
+
     /// An unfinished request as policies see it.
     package func snapshot(of id: RequestID) -> RequestSnapshot? {
         queue.slot(of: id).map(queue.snapshot)

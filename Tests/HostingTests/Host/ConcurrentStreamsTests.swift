@@ -49,6 +49,10 @@ struct ConcurrentStreamsTests {
             #expect(pair.0 == pair.1, "stream \(index)")
             #expect(pair.0.finish != nil && !pair.0.tokens.isEmpty, "stream \(index)")
         }
+        // All but the first step of a stream alone are planned while the one before runs.
+        let client = try Client.ofSuite
+        let steps = try await client.metric("burrow:step_seconds_count")
+        #expect(try await client.metric("burrow:steps_ahead_total") > steps / 2)
     }
 
     @Test func greedyStreamsSayWhatTheySayAlone() async throws {
