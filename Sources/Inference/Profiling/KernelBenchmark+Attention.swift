@@ -7,14 +7,20 @@ extension KernelBenchmark {
     /// One head's attention over contexts of several lengths: for the newest token, and for as many
     /// rows of a prompt as a step takes at a time.
     func attentions() throws(InferenceError) -> [KernelCase] {
+        var cases: [KernelCase] = []
+        for type in KeyValueType.allCases { cases += try attentions(type) }
+        return cases
+    }
+
+    private func attentions(_ type: KeyValueType) throws(InferenceError) -> [KernelCase] {
         let shape = StepShape(model)
         var fitting = contexts.filter { $0 <= model.contextLength }
         if fitting.isEmpty { fitting = [model.contextLength] }
         let longest = ExecutorConfiguration.pages(for: fitting.max() ?? 1)
         let pageCount = max(
-            longest, workingSetBytes / ExecutorConfiguration.pageBytes(of: model))
+            longest, workingSetBytes / ExecutorConfiguration.pageBytes(of: model, as: type))
         let bench = try AttentionBench(
-            model: model, shape: shape, pageCount: pageCount, members: mostThreads)
+            model: model, type: type, pageCount: pageCount, members: mostThreads)
         return fitting.flatMap { context in
             [1, shape.attentionRows].filter { $0 <= context }.map { rows in
                 bench.item(context: context, rows: rows)
@@ -31,7 +37,7 @@ extension KernelBenchmark {
         ones.floats(0).initialize(repeating: 1, count: floats)
         let states = try WorkingSet(of: ones[0], bytes: floats * 4, filling: workingSetBytes)
         let bench = try AttentionBench(
-            model: model, shape: shape, pageCount: 1, members: mostThreads)
+            model: model, type: .f32, pageCount: 1, members: mostThreads)
         let values = Double(shape.attentionRows * shape.group * (16 + model.headSize))
         return [
             KernelCase(
@@ -54,6 +60,7 @@ extension KernelBenchmark {
 private struct AttentionBench {
     let model: ModelConfiguration
     let shape: StepShape
+    let type: KeyValueType
     let cache: KeyValueCache
     let pageCount: Int
     private let pages: WorkingSet
@@ -62,12 +69,13 @@ private struct AttentionBench {
     private let scratch: WorkingSet
 
     init(
-        model: ModelConfiguration, shape: StepShape, pageCount: Int, members: Int
+        model: ModelConfiguration, type: KeyValueType, pageCount: Int, members: Int
     ) throws(InferenceError) {
         self.model = model
-        self.shape = shape
+        self.type = type
         self.pageCount = pageCount
-        cache = try KeyValueCache(model: model, pageCount: pageCount)
+        shape = StepShape(model)
+        cache = try KeyValueCache(model: model, type: type, pageCount: pageCount)
         pages = try WorkingSet(copyBytes: pageCount * 4, bytes: 0)
         let table = pages[0].assumingMemoryBound(to: Int32.self)
         for page in 0..<pageCount { table[page] = Int32(page) }
@@ -82,11 +90,20 @@ private struct AttentionBench {
     /// Pages that nobody wrote would all be the same page of zeros.
     private func fill() {
         let layer = cache.layer(0)
-        for page in 0..<pageCount {
-            let keys = layer.keys + page * layer.key_page_stride
-            for index in 0..<layer.key_page_stride { keys[index] = 0.01 * Float(index & 31) }
-            let values = layer.values + page * layer.value_page_stride
-            for index in 0..<layer.value_page_stride { values[index] = 0.01 * Float(index & 63) }
+        fill(layer.keys, count: pageCount * layer.key_page_stride)
+        fill(layer.values, count: pageCount * layer.value_page_stride)
+    }
+
+    private func fill(_ memory: UnsafeMutableRawPointer?, count: Int) {
+        guard let memory else { return }
+        for index in 0..<count {
+            let value = 0.01 * Float(index & 31)
+            switch type {
+            case .f32: memory.storeBytes(of: value, toByteOffset: index * 4, as: Float.self)
+            case .bf16:
+                memory.storeBytes(
+                    of: UInt16(value.bitPattern >> 16), toByteOffset: index * 2, as: UInt16.self)
+            }
         }
     }
 
@@ -95,7 +112,8 @@ private struct AttentionBench {
         let visible = rows * context - rows * (rows - 1) / 2
         return KernelCase(
             kernel: .attend, shape: "\(context) tokens, \(shape.group) heads of \(model.headSize)",
-            rows: rows, type: nil, bytes: Double(4 * 2 * model.headSize * context),
+            rows: rows, type: type == .f32 ? .f32 : .bf16,
+            bytes: Double(type.byteCount * 2 * model.headSize * context),
             operations: Double(4 * model.headSize * shape.group * visible),
             callCount: sequences * model.kvHeadCount
         ) { kernels, index, member in

@@ -64,10 +64,17 @@ extension KernelBenchmark {
 
     /// Rows of projections, whose keys and values go into pages in turn.
     func ropes() throws(InferenceError) -> [KernelCase] {
+        var cases: [KernelCase] = []
+        for type in KeyValueType.allCases { cases.append(try rope(type)) }
+        return cases
+    }
+
+    private func rope(_ type: KeyValueType) throws(InferenceError) -> KernelCase {
         let shape = StepShape(model)
         let stride = RowBuffer.stride(for: shape.projections)
-        let pages = max(1, workingSetBytes / 2 / ExecutorConfiguration.pageBytes(of: model))
-        let cache = try KeyValueCache(model: model, pageCount: pages)
+        let pages = max(
+            1, workingSetBytes / 2 / ExecutorConfiguration.pageBytes(of: model, as: type))
+        let cache = try KeyValueCache(model: model, type: type, pageCount: pages)
         let x = try WorkingSet.random(floats: stride, bytes: workingSetBytes / 2)
         let angles = try WorkingSet(copyBytes: shape.angles * 4, bytes: 0)
         kernel_angles(
@@ -76,21 +83,20 @@ extension KernelBenchmark {
         let tokens = ExecutorConfiguration.pageTokens
         let queries = model.headCount * model.headSize
         let keys = model.kvHeadCount * model.headSize
-        return [
-            KernelCase(
-                kernel: .rope, shape: "\(model.headCount)+\(model.kvHeadCount) x \(model.headSize)",
-                rows: 1, type: nil, bytes: Double(4 * (2 * queries + 2 * keys + 2 * keys)),
-                operations: Double(3 * (queries + keys)), callCount: x.count
-            ) { kernels, index, _ in
-                var rope = KernelRope(
-                    row: x.floats(index), key_column: shape.keyColumn,
-                    value_column: shape.valueColumn, heads: model.headCount,
-                    kv_heads: model.kvHeadCount, head_size: model.headSize, query_norm: nil,
-                    key_norm: nil, epsilon: model.normEpsilon, angles: angles.floats(0),
-                    cache: cache.layer(0), page: Int32(index % pages),
-                    slot: index / pages % tokens)
-                kernels.rope(&rope)
-            }
-        ]
+        let heads = "\(model.headCount)+\(model.kvHeadCount) x \(model.headSize)"
+        return KernelCase(
+            kernel: .rope, shape: heads, rows: 1, type: type == .f32 ? .f32 : .bf16,
+            bytes: Double(4 * (2 * queries + 2 * keys) + 2 * type.byteCount * keys),
+            operations: Double(3 * (queries + keys)), callCount: x.count
+        ) { kernels, index, _ in
+            var rope = KernelRope(
+                row: x.floats(index), key_column: shape.keyColumn,
+                value_column: shape.valueColumn, heads: model.headCount,
+                kv_heads: model.kvHeadCount, head_size: model.headSize, query_norm: nil,
+                key_norm: nil, epsilon: model.normEpsilon, angles: angles.floats(0),
+                cache: cache.layer(0), page: Int32(index % pages),
+                slot: index / pages % tokens)
+            kernels.rope(&rope)
+        }
     }
 }
