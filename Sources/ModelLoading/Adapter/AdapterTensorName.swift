@@ -14,29 +14,33 @@ enum AdapterTensorName: Equatable {
         self = Self.factor(name) ?? .other(Self.reason(name))
     }
 
+    private static let beginning = Array("\(prefix)model.layers.".utf8)
     private static let modules = LinearKind.allCases.map {
         (kind: $0, name: Array(".\($0.moduleName).lora_".utf8))
     }
+    private static let ending = Array(".weight".utf8)
 
     /// Parses bytes instead of splitting strings: an adapter has some hundred names, and is loaded
     /// while a request waits.
     private static func factor(_ name: String) -> AdapterTensorName? {
-        // model.layers.N.block.linear.lora_X, then perhaps the infix.
-        var rest = name.utf8[...]
-        guard take(prefix.utf8, from: &rest), take("model.layers.".utf8, from: &rest),
-            let layer = takeLayer(from: &rest),
+        var name = name
+        return name.withUTF8 { factor($0[...]) }
+    }
+
+    /// `model.layers.N.block.linear.lora_X.weight`, perhaps with an infix before the last word.
+    private static func factor(_ name: Slice<UnsafeBufferPointer<UInt8>>) -> AdapterTensorName? {
+        var rest = name
+        guard take(beginning, from: &rest), let layer = takeLayer(from: &rest),
             let module = modules.first(where: { take($0.name, from: &rest) }),
-            let letter = rest.popFirst(), [UInt8(ascii: "A"), UInt8(ascii: "B")].contains(letter)
+            let letter = rest.popFirst(),
+            letter == UInt8(ascii: "A") || letter == UInt8(ascii: "B"),
+            rest.count >= ending.count, rest.suffix(ending.count).elementsEqual(ending)
         else { return nil }
-        let ending = ".weight".utf8
-        guard rest.count >= ending.count, rest.suffix(ending.count).elementsEqual(ending) else {
-            return nil
-        }
         rest.removeLast(ending.count)
         var infix: String?
         if let dot = rest.popFirst() {
             guard dot == UInt8(ascii: "."), !rest.contains(UInt8(ascii: ".")) else { return nil }
-            infix = String(Substring(rest))
+            infix = String(decoding: rest, as: UTF8.self)
         }
         return .factor(
             AdapterSite(layer: layer, linear: module.kind), isA: letter == UInt8(ascii: "A"),
@@ -44,7 +48,7 @@ enum AdapterTensorName: Equatable {
     }
 
     private static func take(
-        _ beginning: some Collection<UInt8>, from rest: inout Substring.UTF8View
+        _ beginning: [UInt8], from rest: inout Slice<UnsafeBufferPointer<UInt8>>
     ) -> Bool {
         guard rest.starts(with: beginning) else { return false }
         rest.removeFirst(beginning.count)
@@ -52,10 +56,10 @@ enum AdapterTensorName: Equatable {
     }
 
     /// A decimal without sign or leading zeros, so that each site has one spelling.
-    private static func takeLayer(from rest: inout Substring.UTF8View) -> Int? {
+    private static func takeLayer(from rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
         let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard !digits.isEmpty, digits.count == 1 || digits.first != UInt8(ascii: "0"),
-            let layer = Int(Substring(digits))
+            let layer = Int(String(decoding: digits, as: UTF8.self))
         else { return nil }
         rest.removeFirst(digits.count)
         return layer

@@ -124,8 +124,13 @@ struct SafetensorsHeader {
 
     private static func sizes(_ value: JSONValue?) -> [Int]? {
         guard case .array(let values) = value else { return nil }
-        let sizes = values.compactMap(\.exactInteger).filter { $0 >= 0 }
-        return sizes.count == values.count ? sizes : nil
+        var sizes: [Int] = []
+        sizes.reserveCapacity(values.count)
+        for value in values {
+            guard let size = value.exactInteger, size >= 0 else { return nil }
+            sizes.append(size)
+        }
+        return sizes
     }
 
     /// Bits per element of the format's element types; others may appear but cannot be read.
