@@ -52,7 +52,7 @@ package struct PendingWork: Sendable, Equatable {
 /// Predicts the time of iterations from those that were measured.
 ///
 /// Linear in the features, as iteration times of LoRA serving are (CaraServe §5.2), and fitted by
-/// recursive least squares with exponential forgetting. Each observation is divided by its own
+/// least squares with exponential forgetting. Each observation is divided by its own
 /// time, so that the fit minimises the relative error and a stalled iteration weighs little.
 package struct StepCostModel: Sendable, Equatable {
     /// Iterations observed.
@@ -61,16 +61,7 @@ package struct StepCostModel: Sendable, Equatable {
     /// Mean of |predicted − measured| / measured, of predictions made before each observation.
     package private(set) var relativeError = 0.0
 
-    private static let forgetting = 0.995
-    private static let priorVariance = 1.0
-    private static let dimensions = 7
-
-    private var weights = SIMD8<Double>.zero
-    private var covariance = (0..<8).map { row in
-        var unit = SIMD8<Double>.zero
-        if row < dimensions { unit[row] = priorVariance }
-        return unit
-    }
+    private var fit = ForgettingFit()
 
     package init() {}
 
@@ -85,7 +76,8 @@ package struct StepCostModel: Sendable, Equatable {
         let seconds = time.inSeconds
         guard seconds > 0 else { return }
         let input = step.vector / seconds
-        var error = 1 - (weights * input).sum()
+        let predicted = (fit.weights * input).sum()
+        var error = 1 - predicted
         if observations > 0 {
             let share = max(0.05, 1 / Double(observations))
             relativeError += (min(abs(error), 10) - relativeError) * share
@@ -94,42 +86,13 @@ package struct StepCostModel: Sendable, Equatable {
             let most = 4 * max(relativeError, 0.05)
             error = min(max(error, -most), most)
         }
-        update(input, error: error)
+        fit.observe(input, target: predicted + error)
         observations = min(observations + 1, .max - 1)
-    }
-
-    private mutating func update(_ input: SIMD8<Double>, error: Double) {
-        var projected = SIMD8<Double>.zero
-        for row in 0..<Self.dimensions { projected[row] = (covariance[row] * input).sum() }
-        let denominator = Self.forgetting + (projected * input).sum()
-        guard denominator.isFinite, denominator > 0 else { return }
-        let gain = projected / denominator
-        let updated = weights + gain * error
-        guard updated.sum().isFinite else { return }
-        weights = updated
-        for row in 0..<Self.dimensions { covariance[row] -= gain[row] * projected }
-        inflate()
-    }
-
-    /// Forgets, but not in directions that the load does not visit: there the covariance would grow
-    /// without end. It never exceeds the prior.
-    private mutating func inflate() {
-        let trace = (0..<Self.dimensions).reduce(0.0) { $0 + covariance[$1][$1] }
-        let mayForget = trace < Self.priorVariance * Double(Self.dimensions) * Self.forgetting
-        for row in 0..<Self.dimensions {
-            for column in row..<Self.dimensions {
-                var value = (covariance[row][column] + covariance[column][row]) / 2
-                if mayForget { value /= Self.forgetting }
-                if row == column { value = min(max(value, 1e-12), Self.priorVariance) }
-                covariance[row][column] = value
-                covariance[column][row] = value
-            }
-        }
     }
 
     private func time(of vector: SIMD8<Double>) -> Duration? {
         guard observations > 0 else { return nil }
-        return Duration.clamping(seconds: (weights * vector).sum())
+        return Duration.clamping(seconds: (fit.weights * vector).sum())
     }
 }
 
