@@ -174,6 +174,10 @@ import Testing
         -> 6:24: error: spec.replicas.maxBatch: must be from 1 to 1024, found 1025
         replicas: {maxStepTokens: 65537}
         -> 6:29: error: spec.replicas.maxStepTokens: must be from 1 to 65536, found 65537
+        replicas: {stallBudget: 100}
+        -> 6:27: error: spec.replicas.stallBudget: a duration has a unit (ns, us, ms, s, m, h), found '100' (did you mean '100s'?)
+        replicas: {stallBudget: 100us}
+        -> 6:27: error: spec.replicas.stallBudget: must be from 1ms to 1m, found 100us
         limits: {contextlength: 5}
         -> 6:12: error: spec.limits: unknown key 'contextlength' (did you mean 'contextLength'?)
         limits: {headerBytes: 2MiB}

@@ -149,6 +149,10 @@ nonisolated package struct ReplicaLoad: Sendable {
     /// Token places inside used pages that hold no token.
     package var wastedTokens: Int
     package var mode: ReplicaMode
+    /// The most tokens that the last step might compute.
+    package var tokenLimit = 0
+    /// Since the start.
+    package var stepsOverStallBudget = 0
 
     package init(
         replica: Int, running: Int, waiting: Int, pagesUsed: Int, pagesFree: Int,

@@ -87,6 +87,11 @@ nonisolated package struct MetricsRegistry: Sendable {
         families[id.family].cells[id.series] += amount
     }
 
+    /// Brings a counter to a total that is kept elsewhere; it never goes back.
+    package mutating func raise(_ id: MetricSeriesID<CounterKind>, to total: Int) {
+        increment(id, by: Double(total) - (value(id) ?? 0))
+    }
+
     package mutating func set(_ id: MetricSeriesID<GaugeKind>, to value: Double) {
         guard isLive(id) else { return }
         families[id.family].cells[id.series] = value

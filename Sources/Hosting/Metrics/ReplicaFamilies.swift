@@ -24,6 +24,8 @@ nonisolated struct ReplicaFamilies: Sendable {
     let merge: MetricFamilyID<HistogramKind>
     let unmergedInstead: MetricFamilyID<CounterKind>
     let step: MetricFamilyID<HistogramKind>
+    let tokenLimit: MetricFamilyID<GaugeKind>
+    let stepsOverStallBudget: MetricFamilyID<CounterKind>
     let overhead: MetricFamilyID<HistogramKind>
     let stepsAhead: MetricFamilyID<CounterKind>
     let discardedTokens: MetricFamilyID<CounterKind>
@@ -74,6 +76,11 @@ nonisolated struct ReplicaFamilies: Sendable {
             "Steps that ran unmerged as the merged copy they were to run on was not ready.")
         step = registry.histogram(
             "burrow:step_seconds", "The forward pass of one step.", MetricBuckets.step)
+        tokenLimit = registry.gauge(
+            "burrow:step_token_limit", "The most tokens that the last step might compute.")
+        stepsOverStallBudget = registry.counter(
+            "burrow:steps_over_stall_budget_total",
+            "Steps that kept running requests waiting for longer than the stall budget.")
         overhead = registry.histogram(
             "burrow:scheduler_overhead_seconds",
             "From one forward pass to the next while there was work.", MetricBuckets.decision)

@@ -20,6 +20,8 @@ nonisolated struct ReplicaSeries: Sendable {
     let merge: MetricSeriesID<HistogramKind>
     let unmergedInstead: MetricSeriesID<CounterKind>
     let step: MetricSeriesID<HistogramKind>
+    let tokenLimit: MetricSeriesID<GaugeKind>
+    let stepsOverStallBudget: MetricSeriesID<CounterKind>
     let overhead: MetricSeriesID<HistogramKind>
     let stepsAhead: MetricSeriesID<CounterKind>
     let discardedTokens: MetricSeriesID<CounterKind>
@@ -55,6 +57,8 @@ nonisolated struct ReplicaSeries: Sendable {
         merge = registry.series(families.merge, values)
         unmergedInstead = registry.series(families.unmergedInstead, values)
         step = registry.series(families.step, values)
+        tokenLimit = registry.series(families.tokenLimit, values)
+        stepsOverStallBudget = registry.series(families.stepsOverStallBudget, values)
         overhead = registry.series(families.overhead, values)
         stepsAhead = registry.series(families.stepsAhead, values)
         discardedTokens = registry.series(families.discardedTokens, values)

@@ -143,6 +143,8 @@ nonisolated extension ServingMetrics {
         registry.set(series.pagesUsed, to: Double(load.pagesUsed))
         registry.set(series.pagesFree, to: Double(load.pagesFree))
         registry.set(series.wastedTokens, to: Double(load.wastedTokens))
+        registry.set(series.tokenLimit, to: Double(load.tokenLimit))
+        registry.raise(series.stepsOverStallBudget, to: load.stepsOverStallBudget)
         let pages = Double(load.pagesUsed) + Double(load.pagesFree)
         registry.set(series.cacheUsage, to: pages > 0 ? Double(load.pagesUsed) / pages : 0)
         for (mode, gauge) in series.modes { registry.set(gauge, to: mode == load.mode ? 1 : 0) }

@@ -80,12 +80,14 @@ extension Engine {
         let scheduler = fleet[ReplicaID(rawValue: replica)]
         let compute = replicas[replica]
         if !compute.isBusy { compute.wasIdle = true }
-        metrics.replicaChanged(
-            ReplicaLoad(
-                replica: replica, running: scheduler.runningRequests,
-                waiting: scheduler.backlog.waiting, pagesUsed: scheduler.pages.usedPages,
-                pagesFree: scheduler.pages.freePages, wastedTokens: scheduler.pages.wastedTokens,
-                mode: compute.mode))
+        var load = ReplicaLoad(
+            replica: replica, running: scheduler.runningRequests,
+            waiting: scheduler.backlog.waiting, pagesUsed: scheduler.pages.usedPages,
+            pagesFree: scheduler.pages.freePages, wastedTokens: scheduler.pages.wastedTokens,
+            mode: compute.mode)
+        load.tokenLimit = scheduler.tokenLimit
+        load.stepsOverStallBudget = scheduler.counters.stepsOverStallBudget
+        metrics.replicaChanged(load)
         for status in scheduler.policyStatuses { report(status, replica: replica) }
         report(fleet.dispatchStatus, replica: 0)
     }

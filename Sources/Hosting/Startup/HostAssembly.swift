@@ -165,6 +165,7 @@ package struct HostAssembly {
             configuration.pageTokens = ExecutorConfiguration.pageTokens
             configuration.mergedCopies = memory.mergedCopies
             configuration.containment = containment
+            configuration.stallBudget = spec.replicas.stallBudget?.value
             replicas.append(
                 ReplicaScheduler(
                     configuration, policies: try policies(seed: UInt64(index)), clock: clock))

@@ -109,6 +109,8 @@ package struct Manifest: Sendable, Equatable {
         package var mergedMemory: Located<ByteCount>?
         package var maxBatch = Located(32)
         package var maxStepTokens = Located(512)
+        /// `nil` lets `maxStepTokens` alone cut prompts up.
+        package var stallBudget: Located<Duration>?
     }
 
     /// How keys and values are kept in memory.

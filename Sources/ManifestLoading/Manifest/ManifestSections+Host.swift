@@ -36,6 +36,14 @@ extension Section where Root == Manifest.Replicas {
             Field(
                 "maxStepTokens", \.maxStepTokens, .integer(1...65536),
                 "How many tokens one iteration computes at most; longer prompts are cut up."),
+            Field(
+                "stallBudget", \.stallBudget, .duration(.milliseconds(1) ... .seconds(60)),
+                """
+                How long an iteration may keep running streams waiting for their next token: \
+                prompts are cut up to what is predicted to fit; by default only maxStepTokens \
+                cuts them.
+                """
+            ).example("100ms"),
         ],
         rule: { replicas, place, reading in
             guard !reading.hasFault(at: place.path(of: "memory")) else { return }

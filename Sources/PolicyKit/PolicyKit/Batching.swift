@@ -28,7 +28,8 @@ public struct BatchLimits: Sendable, Equatable {
     /// The most requests in one iteration (`replicas.maxBatch`).
     public var requests: Int
 
-    /// The most tokens in one iteration (`replicas.maxStepTokens`).
+    /// The most tokens in one iteration: `replicas.maxStepTokens`, or fewer where requests decode and
+    /// would wait longer than `replicas.stallBudget`.
     public var tokens: Int
 
     /// KV pages that nobody holds.

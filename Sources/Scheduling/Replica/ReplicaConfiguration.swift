@@ -12,6 +12,10 @@ package struct ReplicaConfiguration: Sendable, Equatable {
     /// The most tokens in one iteration (`replicas.maxStepTokens`), at least 1.
     package var batchTokens: Int
 
+    /// How long an iteration may keep requests that decode waiting (`replicas.stallBudget`); `nil`
+    /// lets `batchTokens` alone decide.
+    package var stallBudget: Duration?
+
     /// KV pages, and tokens that one holds.
     package var pages: Int
     package var pageTokens = 16
@@ -72,6 +76,11 @@ package struct ReplicaCounters: Sendable, Equatable {
     /// Merged copies that were built, and that could not be.
     package var merges = 0
     package var failedMerges = 0
+
+    /// Iterations that requests which decode had to wait for under a stall budget, and those of them
+    /// that took longer than it.
+    package var watchedSteps = 0
+    package var stepsOverStallBudget = 0
 
     package var stepTime: Duration = .zero
     package var mergeTime: Duration = .zero

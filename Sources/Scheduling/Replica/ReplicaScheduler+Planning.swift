@@ -25,6 +25,7 @@ extension ReplicaScheduler {
     ) -> StepPlan? {
         isHoldingBack = false
         guard isRunnable else { return nil }
+        tokenLimit = chooseTokenLimit()
         let isForced = areUndoingEachOther
         if isForced { counters.forcedSteps += 1 }
         let arrangement = arrange(isForced: isForced, at: now)
@@ -48,6 +49,7 @@ extension ReplicaScheduler {
         guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther else { return nil }
         assume()
         guard backlog.runnable > 0 else { return nil }
+        tokenLimit = chooseTokenLimit()
         let arrangement = arrange(isForced: false, at: now)
         guard missingPages(arrangement.order) <= pages.freePages else { return nil }
         return choose(arrangement, isForced: false, at: now).flatMap { launch($0, at: now) }
@@ -61,7 +63,7 @@ extension ReplicaScheduler {
 
     var limits: BatchLimits {
         BatchLimits(
-            requests: configuration.batchRequests, tokens: configuration.batchTokens,
+            requests: configuration.batchRequests, tokens: tokenLimit,
             freePages: pages.freePages, pageTokens: pages.pageTokens)
     }
 

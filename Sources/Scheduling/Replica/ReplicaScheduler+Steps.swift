@@ -20,6 +20,9 @@ struct StepInFlight {
     var advanced: [RequestSnapshot] = []
     var features = StepFeatures()
 
+    /// The tokens that it might have computed at most, where requests that decode waited for it.
+    var tokenLimit: Int?
+
     /// In mixed mode, the rank of the merged adapter, whose path is taken off the rows of others.
     var correctedRank = 0
 
@@ -40,6 +43,7 @@ extension ReplicaScheduler {
         plan.entries.reserveCapacity(chosen.plan.entries.count)
         step.entries.reserveCapacity(chosen.plan.entries.count)
         step.served.reserveCapacity(chosen.plan.entries.count)
+        if backlog.decoding > 0 { step.tokenLimit = chosen.limits.tokens }
         if case .mixed(let adapter) = mode {
             step.correctedRank = residency.description(of: adapter)?.rank ?? 0
             step.features.distinctRanks = step.correctedRank
@@ -191,6 +195,7 @@ extension ReplicaScheduler {
         if outcome.dropped.isEmpty {
             costs.steps.observe(step.features, took: outcome.stepTime)
         }
+        observeStall(step, outcome)
         counters.count(step, outcome)
         var observation = StepObservation(
             start: step.start, stepTime: outcome.stepTime, mode: step.mode,

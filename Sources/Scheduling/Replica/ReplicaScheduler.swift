@@ -26,7 +26,11 @@ package struct ReplicaScheduler {
     package internal(set) var residency: AdapterResidency
     package internal(set) var copies: MergedCopies
 
+    /// The most tokens of the last iteration that was planned, by `batchTokens` and the stall budget.
+    package internal(set) var tokenLimit: Int
+
     var queue = RequestQueue()
+    var stall: StallBudget?
     var batching: PolicyGuard<any BatchingPolicy>
     var fairness: PolicyGuard<any FairnessPolicy>
 
@@ -63,6 +67,8 @@ package struct ReplicaScheduler {
         )
         self.configuration = configuration
         self.clock = clock
+        self.tokenLimit = configuration.batchTokens
+        self.stall = configuration.stallBudget.map(StallBudget.init(bound:))
         self.pages = KVPageTable(
             pages: configuration.pages, pageTokens: configuration.pageTokens)
         self.copies = MergedCopies(capacity: configuration.mergedCopies)

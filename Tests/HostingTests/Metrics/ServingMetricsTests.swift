@@ -110,10 +110,14 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
 
     @Test func aReplicaShowsItsLoadAndItsMode() throws {
         var metrics = metrics()
-        metrics.replicaChanged(
-            ReplicaLoad(
-                replica: 0, running: 3, waiting: 2, pagesUsed: 25, pagesFree: 75,
-                wastedTokens: 11, mode: .merged))
+        var load = ReplicaLoad(
+            replica: 0, running: 3, waiting: 2, pagesUsed: 25, pagesFree: 75,
+            wastedTokens: 11, mode: .merged)
+        load.tokenLimit = 48
+        for total in [2, 5, 4] {
+            load.stepsOverStallBudget = total
+            metrics.replicaChanged(load)
+        }
         metrics.modeSwitched(ModeSwitch(replica: 0, from: .unmerged, to: .merged))
         metrics.mergeCompleted(replica: 0, took: .milliseconds(40))
         metrics.ranUnmergedInstead(replica: 0, steps: 3)
@@ -121,6 +125,8 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(check.value("vllm:num_requests_running") == 3)
         #expect(check.value("vllm:num_requests_waiting") == 2)
         #expect(check.value("vllm:kv_cache_usage_perc") == 0.25)
+        #expect(check.value("burrow:step_token_limit") == 48)
+        #expect(check.value("burrow:steps_over_stall_budget_total") == 5)
         #expect(check.value("burrow:kv_pages_used") == 25)
         #expect(check.value("burrow:kv_pages_free") == 75)
         #expect(check.value("burrow:kv_wasted_tokens") == 11)
