@@ -23,6 +23,7 @@ struct FleetPropertyTests {
         for replica in random.fleet.replicas {
             #expect(replica.pages.freePages == replica.pages.totalPages)
             #expect(replica.backlog.requests == 0)
+            #expect(replica.pages.cachedPages == 0 || replica.configuration.sharesPrefixes)
         }
     }
 
@@ -38,6 +39,20 @@ struct FleetPropertyTests {
                 return
             }
         }
+    }
+
+    @Test
+    func prefixesAreSharedInTheseTests() {
+        var (adopted, hits) = (0, 0)
+        for seed in 0..<10 as Range<UInt64> {
+            var random = RandomFleet(seed: seed, policies: .builtIn)
+            for _ in 0..<400 { random.happen() }
+            _ = random.drain(rounds: 20_000)
+            adopted += random.witness.adopted
+            hits += random.fleet.replicas.reduce(0) { $0 + $1.counters.prefixHitTokens }
+        }
+        print("tokens shared in ten runs: \(adopted), \(hits) of them at the first start")
+        #expect(hits > 0 && adopted >= hits)
     }
 
     @Test

@@ -3,7 +3,8 @@
 /// How far a request has come.
 @frozen
 public enum RequestPhase: UInt8, Sendable {
-    /// Nothing of it is computed, or it was preempted and must be recomputed: it holds no KV pages.
+    /// Nothing was computed for it, or it was preempted and must be recomputed: it holds no KV pages
+    /// but those that it shares with others that begin alike.
     case waiting
     /// A part of its prompt is in the KV cache.
     case prefilling
@@ -28,7 +29,7 @@ public struct RequestSnapshot: Sendable {
     /// Tokens of the prompt, and of what a preempted request had generated before.
     public var promptTokens: Int
 
-    /// Tokens whose keys and values are in the cache.
+    /// Tokens whose keys and values are in the cache, be it that others have computed them.
     public var computedTokens: Int
 
     /// Tokens generated so far.

@@ -33,6 +33,10 @@ extension SeededGenerator {
                 request.generatedTokens = integer(0...request.maximumTokens - 1)
                 request.promptTokens += request.generatedTokens
             }
+            if request.promptTokens > 1, chance(oneIn: 4) {
+                // It begins like others and shares what they have computed.
+                request.computedTokens = integer(1...request.promptTokens - 1)
+            }
         case 1 where request.promptTokens > 1:
             request.phase = .prefilling
             request.computedTokens = integer(1...request.promptTokens - 1)

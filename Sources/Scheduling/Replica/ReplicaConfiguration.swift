@@ -20,6 +20,9 @@ package struct ReplicaConfiguration: Sendable, Equatable {
     package var pages: Int
     package var pageTokens = 16
 
+    /// Whether requests that begin with the same tokens share KV pages (`replicas.prefixCache`).
+    package var sharesPrefixes = false
+
     /// Memory for adapters.
     package var adapterBytes: Int
 
@@ -85,6 +88,7 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var stepTime: Duration = .zero
     package var mergeTime: Duration = .zero
 
+    /// Tokens that were computed of prompts, and tokens that were generated.
     package var promptTokens = 0
     package var generatedTokens = 0
 
@@ -96,6 +100,10 @@ package struct ReplicaCounters: Sendable, Equatable {
     /// Drafts computed, and those of them that were accepted.
     package var draftTokens = 0
     package var acceptedTokens = 0
+
+    /// Prompt tokens of requests that began, and those of them that they shared with others.
+    package var prefixQueryTokens = 0
+    package var prefixHitTokens = 0
 
     /// Requests that lost their pages and are computed again.
     package var preemptions = 0

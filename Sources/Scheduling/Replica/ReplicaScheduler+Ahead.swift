@@ -71,6 +71,7 @@ extension ReplicaScheduler {
             released.append(entry.id)
             release(departure.snapshot, isLeased: departure.isLeased, at: now)
         }
+        forgetRetired()
         takeGrants()
         return released
     }

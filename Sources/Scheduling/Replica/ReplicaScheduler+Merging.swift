@@ -23,6 +23,7 @@ extension ReplicaScheduler {
         counters.merges += 1
         costs.merging.observe(bytes: bytes, took: time)
         residency.letGo(id, at: now)
+        forgetRetired()
     }
 
     /// A copy that an action asked for could not be built.
@@ -30,6 +31,7 @@ extension ReplicaScheduler {
         guard copies.fail(id) else { return }
         counters.failedMerges += 1
         residency.letGo(id, at: now)
+        forgetRetired()
     }
 
     /// Merged copies that the caller must build and drop, in this order.

@@ -30,6 +30,7 @@ extension ReplicaScheduler {
         if isForced { counters.forcedSteps += 1 }
         let arrangement = arrange(isForced: isForced, at: now)
         makeRoom(arrangement.order)
+        adoptPrefixes(arrangement.order)
         guard let chosen = choose(arrangement, isForced: isForced, at: now) else {
             isHoldingBack = true
             return nil
@@ -52,6 +53,7 @@ extension ReplicaScheduler {
         tokenLimit = chooseTokenLimit()
         let arrangement = arrange(isForced: false, at: now)
         guard missingPages(arrangement.order) <= pages.freePages else { return nil }
+        adoptPrefixes(arrangement.order)
         return choose(arrangement, isForced: false, at: now).flatMap { launch($0, at: now) }
     }
 
@@ -253,12 +255,16 @@ extension ReplicaScheduler {
 
     /// Takes a request's pages; what it has generated is computed again as part of its prompt.
     mutating func preempt(_ slot: Int) {
-        pages.release(queue.snapshot(slot).id)
+        let request = queue.snapshot(slot)
+        pages.release(request.id)
+        notePreemption(of: request.id)
         queue.update(slot) { snapshot, record in
             snapshot.promptTokens = record.originalPromptTokens + snapshot.generatedTokens
             snapshot.computedTokens = 0
             snapshot.phase = .waiting
         }
+        // Who waits only shared what others have computed and loses nothing.
+        guard request.phase != .waiting else { return }
         counters.preemptions += 1
         preemptionsSinceToken += 1
     }

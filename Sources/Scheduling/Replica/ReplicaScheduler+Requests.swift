@@ -34,6 +34,7 @@ extension ReplicaScheduler {
         snapshot.isAdapterResident =
             record.isLeased && residency.state(of: request.adapter) == .resident
         queue.insert(snapshot, record)
+        notePrompt(of: request)
         counters.submitted += 1
         takeGrants()
         return nil
@@ -74,11 +75,13 @@ extension ReplicaScheduler {
         let leaving = slots.map { (queue.snapshot($0), queue.record($0).isLeased) }
         queue.remove(slots)
         for (snapshot, isLeased) in leaving { release(snapshot, isLeased: isLeased, at: now) }
+        forgetRetired()
         takeGrants()
     }
 
     mutating func release(_ request: RequestSnapshot, isLeased: Bool, at now: Instant) {
         pages.release(request.id)
+        forgetPrefix(of: request.id)
         residency.release(request.adapter, leased: isLeased, at: now)
     }
 
@@ -94,6 +97,8 @@ extension ReplicaScheduler {
     /// No new request may use the adapter; it is unloaded when the last one that does has ended.
     package mutating func retire(_ adapter: AdapterID, at now: Instant) {
         residency.retire(adapter, at: now)
+        retired.append(adapter)
+        forgetRetired()
         takeGrants()
     }
 
@@ -115,6 +120,7 @@ extension ReplicaScheduler {
                 snapshot.isAdapterResident = false
             }
         }
+        forgetRetired()
         takeGrants()
         return endHopeless(at: now)
     }

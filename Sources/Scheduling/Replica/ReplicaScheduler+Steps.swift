@@ -73,7 +73,11 @@ extension ReplicaScheduler {
                 "a checked plan needs \(tokens) tokens of request \(request.id.rawValue), "
                     + "\(pages.freePages) pages are free")
         }
-        if isFirstRun { counters.began += 1 }
+        noteLaunch(of: request, tokens: tokens, mode: step.mode)
+        if isFirstRun {
+            counters.began += 1
+            countPrefix(of: request)
+        }
         queue.update(slot) { _, record in
             record.hasBegun = true
             record.lastStep = step.number
@@ -121,6 +125,7 @@ extension ReplicaScheduler {
         guard inFlight.first?.number == outcome.number else { return [] }
         assume(accepted: outcome.accepted)
         guard let step = takeStep(at: now) else { return [] }
+        sharePages(of: step, outcome)
         for entry in step.entries { count(entry, outcome) }
         var ended: [RequestID] = []
         for id in outcome.finished {
@@ -142,7 +147,10 @@ extension ReplicaScheduler {
         guard !inFlight.isEmpty else { return nil }
         let step = inFlight.removeFirst()
         if !inFlight.isEmpty { inFlight[0].start = now }
-        if let merged = step.mode.mergedAdapter { residency.letGo(merged, at: now) }
+        if let merged = step.mode.mergedAdapter {
+            residency.letGo(merged, at: now)
+            forgetRetired()
+        }
         return step
     }
 

@@ -31,6 +31,12 @@ package struct ReplicaScheduler {
 
     var queue = RequestQueue()
     var stall: StallBudget?
+
+    /// What is known of the tokens of unfinished requests, where they may share pages.
+    var prefixes: [RequestID: KnownPrefix] = [:]
+
+    /// Adapters that take no new requests but may still have some.
+    var retired: [AdapterID] = []
     var batching: PolicyGuard<any BatchingPolicy>
     var fairness: PolicyGuard<any FairnessPolicy>
 

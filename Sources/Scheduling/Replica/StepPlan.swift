@@ -10,6 +10,9 @@ package struct NewRequest: Sendable, Equatable {
     package var arrival: Instant
     package var promptTokens: Int
 
+    /// The prompt's tokens, where it may share KV pages with others that begin alike; else empty.
+    package var prompt: [Int32] = []
+
     /// The most tokens that it may generate; it ends by itself when it has them.
     package var maximumTokens: Int
 
@@ -81,6 +84,9 @@ package struct StepOutcome: Sendable {
 
     /// How many of its drafts a request keeps; none where it is not named.
     package var accepted: [RequestID: Int] = [:]
+
+    /// The tokens that were drawn, where they are known; serves to share the pages they are in.
+    package var tokens: [RequestID: [Int32]] = [:]
 
     package init(
         number: Int, stepTime: Duration, mergeTime: Duration = .zero, finished: [RequestID] = []

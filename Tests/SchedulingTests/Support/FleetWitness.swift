@@ -10,6 +10,9 @@ struct FleetWitness {
         var request: NewRequest
         var generated = 0
         var computed = 0
+
+        /// Prompt and answer.
+        var tokens: [Int32]
     }
 
     private(set) var live: [RequestID: Live] = [:]
@@ -26,6 +29,10 @@ struct FleetWitness {
     private(set) var problems: [String] = []
     private var resident: [ReplicaID: Set<AdapterID>] = [:]
     private var everEnded: Set<RequestID> = []
+    private var models: [ReplicaID: PageModel] = [:]
+
+    /// Tokens that requests did not have to compute.
+    private(set) var adopted = 0
 
     mutating func witness(
         _ event: FleetEvent, _ reaction: FleetReaction, configuration: ReplicaConfiguration
@@ -43,7 +50,8 @@ struct FleetWitness {
         switch (event, reaction.answer) {
         case (.submit(let request), .admission(.accepted(let replica))):
             check(live[request.id] == nil, "request \(request.id) accepted twice")
-            live[request.id] = Live(replica: replica, request: request)
+            live[request.id] = Live(
+                replica: replica, request: request, tokens: request.prompt)
         case (.cancel(let id), .release(.now)), (.finish(let id), .release(.now)): end(id)
         case (.cancel(let id), .release(.afterStep)), (.finish(let id), .release(.afterStep)):
             check(over.insert(id).inserted, "request \(id) is over twice")
@@ -63,8 +71,8 @@ struct FleetWitness {
             note(plan, on: replica, configuration: configuration)
         case (.complete(let outcome, let replica), .ended(let ended)):
             noteOutcome(outcome, of: ending, ended: ended, on: replica)
-        case (.failStep, .ended(let ended)):
-            noteFailure(of: ending, withdrawn, ended: ended)
+        case (.failStep(_, let replica), .ended(let ended)):
+            noteFailure(of: ending, withdrawn, ended: ended, on: replica)
         case (_, .ended(let ended)): ended.forEach { end($0) }
         default: break
         }
@@ -156,18 +164,41 @@ struct FleetWitness {
         if let merged = plan.mode.mergedAdapter {
             check(copies[replica]?.contains(merged) == true, "merged on \(merged) without a copy")
         }
-        let pages = plan.entries.flatMap(\.pages)
-        check(Set(pages).count == pages.count, "a page in two requests")
-        for before in inFlight[replica] ?? [] {
-            for entry in before.entries {
-                check(
-                    plan.entries.allSatisfy {
-                        $0.id == entry.id || Set($0.pages).isDisjoint(with: entry.pages)
-                    }, "a page of request \(entry.id), which step \(before.number) has")
-            }
-        }
+        checkPages(of: plan, on: replica, configuration)
         for entry in plan.entries { note(entry, of: plan, on: replica, configuration) }
         inFlight[replica, default: []].append(plan)
+    }
+
+    /// Pages that a request writes are its own, and none that another reads is being written.
+    private mutating func checkPages(
+        of plan: StepPlan, on replica: ReplicaID, _ configuration: ReplicaConfiguration
+    ) {
+        func written(by entry: StepEntry) -> ArraySlice<Int32> {
+            entry.pages[(entry.position / configuration.pageTokens)...]
+        }
+        var uses: [Int32: Int] = [:]
+        for page in plan.entries.flatMap(\.pages) { uses[page, default: 0] += 1 }
+        for entry in plan.entries {
+            check(
+                written(by: entry).allSatisfy { uses[$0] == 1 },
+                "\(entry.id) writes pages that others have")
+            for before in inFlight[replica]?.flatMap(\.entries) ?? [] where before.id != entry.id {
+                check(
+                    Set(entry.pages).isDisjoint(with: written(by: before)),
+                    "\(entry.id) has a page that \(before.id) is writing")
+            }
+        }
+    }
+
+    /// The tokens that a step draws for an entry that samples, with so many drafts accepted.
+    func answers(to entry: StepEntry, accepted: Int) -> [Int32]? {
+        guard entry.samples, let tokens = live[entry.id]?.tokens else { return nil }
+        return Array(tokens[(entry.position + entry.tokens - entry.drafts)...].prefix(accepted + 1))
+    }
+
+    private func answer(to entry: StepEntry, after tokens: [Int32]) -> Int32 {
+        PageModel.answer(
+            to: tokens.reduce(PageModel.beginning(of: entry.adapter), PageModel.history))
     }
 
     private mutating func note(
@@ -192,11 +223,16 @@ struct FleetWitness {
         if case .merged(let adapter) = plan.mode {
             check(adapter == entry.adapter, "request \(entry.id) in the wrong merged step")
         }
-        if entry.position == 0, state.computed > 0 {
-            preemptions += 1
-            state.computed = 0
+        if entry.position != state.computed {
+            if entry.position < state.computed { preemptions += 1 }
+            let isOnPage = entry.position % configuration.pageTokens == 0
+            check(
+                entry.position == 0 || (configuration.sharesPrefixes && isOnPage),
+                "\(entry.id) jumps from \(state.computed) to \(entry.position)")
+            checkIsClean(entry, on: replica, configuration)
+            adopted += entry.position
+            state.computed = entry.position
         }
-        check(entry.position == state.computed, "\(entry.id) jumps to \(entry.position)")
         let end = entry.position + entry.tokens
         let known = state.request.promptTokens + state.generated + entry.drafts
         check(entry.tokens >= 1 && end <= known, "\(entry.id) computes \(end) of \(known)")
@@ -209,6 +245,34 @@ struct FleetWitness {
         check(
             entry.pages.count == (end + configuration.pageTokens - 1) / configuration.pageTokens,
             "\(entry.id) has \(entry.pages.count) pages for \(end) tokens")
+        run(entry, of: plan, on: replica, configuration)
+    }
+
+    /// What is drawn follows from what is read; drafts are right until an outcome rejects them.
+    private mutating func run(
+        _ entry: StepEntry, of plan: StepPlan, on replica: ReplicaID,
+        _ configuration: ReplicaConfiguration
+    ) {
+        var tokens = live[entry.id]?.tokens ?? []
+        if entry.samples {
+            for _ in 0...entry.drafts { tokens.append(answer(to: entry, after: tokens)) }
+        }
+        let fault = models[replica, default: PageModel()].run(
+            entry, of: tokens, isMerged: plan.mode != .unmerged,
+            pageTokens: configuration.pageTokens)
+        check(fault == nil, fault ?? "")
+        live[entry.id]?.tokens = tokens
+    }
+
+    /// What a request takes over from others was computed unmerged.
+    private mutating func checkIsClean(
+        _ entry: StepEntry, on replica: ReplicaID, _ configuration: ReplicaConfiguration
+    ) {
+        for index in 0..<entry.position {
+            let place = models[replica]?.place(
+                of: index, in: entry.pages, pageTokens: configuration.pageTokens)
+            check(place?.isClean == true, "\(entry.id) takes over what merged weights gave")
+        }
     }
 
     private mutating func noteOutcome(
@@ -216,9 +280,11 @@ struct FleetWitness {
     ) {
         guard let plan else { return }
         for entry in plan.entries {
-            if entry.position == 0 { live[entry.id]?.computed = 0 }
             let rejected = entry.drafts - (outcome.accepted[entry.id] ?? 0)
-            live[entry.id]?.computed += entry.tokens - rejected
+            live[entry.id]?.computed = entry.position + entry.tokens - rejected
+            live[entry.id]?.tokens.removeLast(rejected)
+            models[replica]?.lose(entry, last: rejected)
+            if outcome.dropped.contains(entry.id) { models[replica]?.lose(entry) }
             if entry.samples { live[entry.id]?.generated += 1 + entry.drafts - rejected }
             if let state = live[entry.id], state.generated >= state.request.maximumTokens {
                 check(ended.contains(entry.id), "\(entry.id) has all its tokens and goes on")
@@ -235,11 +301,16 @@ struct FleetWitness {
 
     /// The step planned ahead goes with the one that failed.
     private mutating func noteFailure(
-        of plan: StepPlan?, _ withdrawn: StepPlan?, ended: [RequestID]
+        of plan: StepPlan?, _ withdrawn: StepPlan?, ended: [RequestID], on replica: ReplicaID
     ) {
         guard let plan else { return }
-        for entry in withdrawn?.entries ?? [] { live[entry.id]?.computed = 0 }
+        for entry in withdrawn?.entries ?? [] {
+            live[entry.id]?.computed = 0
+            if entry.samples { live[entry.id]?.tokens.removeLast() }
+            models[replica]?.lose(entry)
+        }
         for entry in plan.entries {
+            models[replica]?.lose(entry)
             check(ended.contains(entry.id), "\(entry.id) survives its step")
         }
         ended.forEach { end($0) }

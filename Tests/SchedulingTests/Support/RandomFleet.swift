@@ -8,7 +8,7 @@ import TestSupport
 struct RandomFleet {
     /// Which policies plan.
     enum Policies: CaseIterable, Sendable {
-        case builtIn, nasty, spiteful
+        case builtIn, nasty, spiteful, wandering
     }
 
     private(set) var fleet: Fleet
@@ -30,6 +30,7 @@ struct RandomFleet {
         configuration.pageTokens = 4
         configuration.mergedCopies = random.below(3)
         configuration.adapterPatience = .milliseconds(200)
+        configuration.sharesPrefixes = random.chance(80)
         self.configuration = configuration
         fleet = Self.fleet(configuration, count: 1 + random.below(3), policies, seed: seed)
         for _ in 0..<5 { registerAdapter() }
@@ -55,6 +56,8 @@ struct RandomFleet {
         var policies = ReplicaPolicies()
         switch kind {
         case .builtIn: break
+        case .wandering:
+            policies.batching = .init(name: "b", policy: WanderingBatching(seed: seed))
         case .nasty:
             policies.batching = .init(name: "b", policy: NastyBatching(seed: seed))
             policies.fairness = .init(name: "f", policy: NastyFairness(seed: seed))
@@ -149,6 +152,10 @@ struct RandomFleet {
         if random.chance(50) {
             outcome.dropped = Set(plan.entries.map(\.id)).intersection(witness.over)
         }
+        for entry in plan.entries where !failing || random.chance(90) {
+            outcome.tokens[entry.id] = witness.answers(
+                to: entry, accepted: outcome.accepted[entry.id] ?? 0)
+        }
         apply(.complete(outcome, replica))
     }
 
@@ -161,12 +168,22 @@ struct RandomFleet {
         if random.chance(70), let adapter = adapters.randomElement(using: &random) {
             request.adapter = adapter.id
         }
+        request.prompt = prompt(of: request.promptTokens)
         if random.chance(2) { request.promptTokens = [0, -1, .max, .min][random.below(4)] }
         if random.chance(2) { request.maximumTokens = [0, -1, .max, .min][random.below(4)] }
         if random.chance(5) {
             request.arrival = now.advanced(by: .milliseconds(-random.below(500)))
         }
         apply(.submit(request))
+    }
+
+    /// One of a few beginnings that requests share, each going on in its own way somewhere.
+    private mutating func prompt(of count: Int) -> [Int32] {
+        let beginning = Int32(random.below(3))
+        let common = random.below(count + 1)
+        return (0..<count).map { index in
+            index < common ? beginning + Int32(index % 5) : Int32(random.below(3))
+        }
     }
 
     private mutating func someRequest() -> RequestID? {
