@@ -140,7 +140,10 @@ let package = Package(
                 "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
             ], swiftSettings: strict),
         .testTarget(
-            name: "HostingTests", dependencies: ["Hosting", "Inference", "ModelLoading"],
+            name: "HostingTests",
+            dependencies: [
+                "Hosting", "Inference", "ModelLoading", "Scheduling", "TestSupport", policyKit,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "RepositoryTests", dependencies: ["TestSupport", "InstructionCount"],

@@ -178,6 +178,8 @@ import Testing
         -> 6:27: error: spec.replicas.stallBudget: a duration has a unit (ns, us, ms, s, m, h), found '100' (did you mean '100s'?)
         replicas: {stallBudget: 100us}
         -> 6:27: error: spec.replicas.stallBudget: must be from 1ms to 1m, found 100us
+        replicas: {prefixCache: yes}
+        -> 6:27: error: spec.replicas.prefixCache: expected on or off, found 'yes'
         limits: {contextlength: 5}
         -> 6:12: error: spec.limits: unknown key 'contextlength' (did you mean 'contextLength'?)
         limits: {headerBytes: 2MiB}

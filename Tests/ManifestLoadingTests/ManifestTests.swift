@@ -21,7 +21,8 @@ import Testing
             - {synthetic: {count: 16, rank: 8, seed: 1}}
           mixtures: []
           replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB,
-                     mergedMemory: 0B, maxBatch: 16, maxStepTokens: 256, stallBudget: 150ms}
+                     mergedMemory: 0B, maxBatch: 16, maxStepTokens: 256, stallBudget: 150ms,
+                     prefixCache: off}
           limits:   {queue: 7, contextLength: 4096, requestBytes: 2MiB, headerBytes: 8KiB,
                      connections: 9, writeBuffer: 64KiB, idleTimeout: 90s, adapterRoots: [/models]}
           plugins:
@@ -54,6 +55,7 @@ import Testing
         #expect(spec.model.cache?.limit.value == ByteCount(3 << 30))
         #expect(spec.replicas.maxStepTokens.value == 256)
         #expect(spec.replicas.stallBudget?.value == .milliseconds(150))
+        #expect(spec.replicas.prefixCache.value == .off)
         #expect(spec.limits.contextLength?.value == 4096)
         #expect(spec.limits.writeBuffer.value == ByteCount(64 << 10))
         #expect(spec.limits.idleTimeout.value == .seconds(90))
@@ -118,6 +120,7 @@ import Testing
         #expect(spec.replicas.maxBatch.value == 32)
         #expect(spec.replicas.maxStepTokens.value == 512)
         #expect(spec.replicas.stallBudget == nil)
+        #expect(spec.replicas.prefixCache.value == .on)
         #expect(spec.limits == Manifest.Limits())
         #expect(spec.plugins == Manifest.Plugins())
         let defaults = PolicyKind.allCases.map { manifest.selection(of: $0).type }

@@ -151,6 +151,11 @@ nonisolated package struct ReplicaLoad: Sendable {
     package var mode: ReplicaMode
     /// The most tokens that the last step might compute.
     package var tokenLimit = 0
+    /// Pages that may be shared, used and free ones.
+    package var pagesCached = 0
+    /// Since the start: prompt tokens looked up in the prefix cache, and those found there.
+    package var prefixQueryTokens = 0
+    package var prefixHitTokens = 0
     /// Since the start.
     package var stepsOverStallBudget = 0
 

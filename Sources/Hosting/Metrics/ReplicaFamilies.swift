@@ -6,7 +6,6 @@
 nonisolated struct ReplicaFamilies: Sendable {
     let running: MetricFamilyID<GaugeKind>
     let waiting: MetricFamilyID<GaugeKind>
-    let cacheUsage: MetricFamilyID<GaugeKind>
     let preemptions: MetricFamilyID<CounterKind>
     let promptTokens: MetricFamilyID<CounterKind>
     let generatedTokens: MetricFamilyID<CounterKind>
@@ -15,10 +14,8 @@ nonisolated struct ReplicaFamilies: Sendable {
     let timeToFirstToken: MetricFamilyID<HistogramKind>
     let interToken: MetricFamilyID<HistogramKind>
     let request: RequestFamilies
+    let pages: PageFamilies
     let cacheDescription: MetricFamilyID<GaugeKind>
-    let pagesUsed: MetricFamilyID<GaugeKind>
-    let pagesFree: MetricFamilyID<GaugeKind>
-    let wastedTokens: MetricFamilyID<GaugeKind>
     let mode: MetricFamilyID<GaugeKind>
     let modeSwitches: MetricFamilyID<CounterKind>
     let merge: MetricFamilyID<HistogramKind>
@@ -36,8 +33,6 @@ nonisolated struct ReplicaFamilies: Sendable {
     init(in registry: inout MetricsRegistry, maxModelLength: Int) {
         running = registry.gauge("vllm:num_requests_running", "Requests in the batch.")
         waiting = registry.gauge("vllm:num_requests_waiting", "Requests in the queue.")
-        cacheUsage = registry.gauge(
-            "vllm:kv_cache_usage_perc", "The used part of the KV pages; 1 means all.")
         preemptions = registry.counter("vllm:num_preemptions_total", "Preempted requests.")
         promptTokens = registry.counter("vllm:prompt_tokens_total", "Prompt tokens computed.")
         generatedTokens = registry.counter("vllm:generation_tokens_total", "Tokens generated.")
@@ -54,6 +49,7 @@ nonisolated struct ReplicaFamilies: Sendable {
             "vllm:inter_token_latency_seconds", "Between two tokens of a request.",
             MetricBuckets.interToken)
         request = RequestFamilies(in: &registry, maxModelLength: maxModelLength)
+        pages = PageFamilies(in: &registry)
         cacheDescription = registry.gauge(
             MetricDescription(
                 "vllm:cache_config_info", "How the KV pages are laid out.",
@@ -61,10 +57,6 @@ nonisolated struct ReplicaFamilies: Sendable {
                     "engine", "block_size", "num_gpu_blocks", "cache_dtype",
                     "enable_prefix_caching",
                 ]))
-        pagesUsed = registry.gauge("burrow:kv_pages_used", "KV pages that hold tokens.")
-        pagesFree = registry.gauge("burrow:kv_pages_free", "KV pages that are free.")
-        wastedTokens = registry.gauge(
-            "burrow:kv_wasted_tokens", "Token places inside used pages that hold no token.")
         mode = registry.gauge(
             "burrow:replica_mode", "1 for the mode the replica computes in.", more: ["mode"])
         modeSwitches = registry.counter(
@@ -104,6 +96,34 @@ nonisolated struct SpeculationFamilies: Sendable {
             "vllm:spec_decode_num_draft_tokens_total", "Tokens of the drafts verified.")
         acceptedTokens = registry.counter(
             "vllm:spec_decode_num_accepted_tokens_total", "Tokens of drafts that came true.")
+    }
+}
+
+/// What is known of a replica's KV pages.
+nonisolated struct PageFamilies: Sendable {
+    let cacheUsage: MetricFamilyID<GaugeKind>
+    let pagesUsed: MetricFamilyID<GaugeKind>
+    let pagesFree: MetricFamilyID<GaugeKind>
+    let pagesCached: MetricFamilyID<GaugeKind>
+    let wastedTokens: MetricFamilyID<GaugeKind>
+    let prefixQueries: MetricFamilyID<CounterKind>
+    let prefixHits: MetricFamilyID<CounterKind>
+
+    init(in registry: inout MetricsRegistry) {
+        cacheUsage = registry.gauge(
+            "vllm:kv_cache_usage_perc", "The used part of the KV pages; 1 means all.")
+        pagesUsed = registry.gauge("burrow:kv_pages_used", "KV pages that hold tokens.")
+        pagesFree = registry.gauge("burrow:kv_pages_free", "KV pages that are free.")
+        pagesCached = registry.gauge(
+            "burrow:kv_pages_cached",
+            "KV pages that requests which begin alike may share; free ones among them.")
+        wastedTokens = registry.gauge(
+            "burrow:kv_wasted_tokens", "Token places inside used pages that hold no token.")
+        prefixQueries = registry.counter(
+            "vllm:prefix_cache_queries_total",
+            "Prompt tokens that were looked up in the prefix cache.")
+        prefixHits = registry.counter(
+            "vllm:prefix_cache_hits_total", "Prompt tokens that were found in the prefix cache.")
     }
 }
 

@@ -4,7 +4,6 @@
 nonisolated struct ReplicaSeries: Sendable {
     let running: MetricSeriesID<GaugeKind>
     let waiting: MetricSeriesID<GaugeKind>
-    let cacheUsage: MetricSeriesID<GaugeKind>
     let preemptions: MetricSeriesID<CounterKind>
     let promptTokens: MetricSeriesID<CounterKind>
     let generatedTokens: MetricSeriesID<CounterKind>
@@ -13,9 +12,7 @@ nonisolated struct ReplicaSeries: Sendable {
     let timeToFirstToken: MetricSeriesID<HistogramKind>
     let interToken: MetricSeriesID<HistogramKind>
     let request: RequestSeries
-    let pagesUsed: MetricSeriesID<GaugeKind>
-    let pagesFree: MetricSeriesID<GaugeKind>
-    let wastedTokens: MetricSeriesID<GaugeKind>
+    let pages: PageSeries
     let modes: [ReplicaMode: MetricSeriesID<GaugeKind>]
     let merge: MetricSeriesID<HistogramKind>
     let unmergedInstead: MetricSeriesID<CounterKind>
@@ -33,7 +30,6 @@ nonisolated struct ReplicaSeries: Sendable {
     init(_ families: ReplicaFamilies, _ values: [String], in registry: inout MetricsRegistry) {
         running = registry.series(families.running, values)
         waiting = registry.series(families.waiting, values)
-        cacheUsage = registry.series(families.cacheUsage, values)
         preemptions = registry.series(families.preemptions, values)
         promptTokens = registry.series(families.promptTokens, values)
         generatedTokens = registry.series(families.generatedTokens, values)
@@ -46,9 +42,7 @@ nonisolated struct ReplicaSeries: Sendable {
         timeToFirstToken = registry.series(families.timeToFirstToken, values)
         interToken = registry.series(families.interToken, values)
         request = RequestSeries(families.request, values, in: &registry)
-        pagesUsed = registry.series(families.pagesUsed, values)
-        pagesFree = registry.series(families.pagesFree, values)
-        wastedTokens = registry.series(families.wastedTokens, values)
+        pages = PageSeries(families.pages, values, in: &registry)
         var modes: [ReplicaMode: MetricSeriesID<GaugeKind>] = [:]
         for mode in ReplicaMode.allCases {
             modes[mode] = registry.series(families.mode, values + [mode.rawValue])
@@ -65,6 +59,38 @@ nonisolated struct ReplicaSeries: Sendable {
         drafts = registry.series(families.speculation.drafts, values)
         draftTokens = registry.series(families.speculation.draftTokens, values)
         acceptedTokens = registry.series(families.speculation.acceptedTokens, values)
+    }
+}
+
+/// The resolved series of one replica's KV pages.
+nonisolated struct PageSeries: Sendable {
+    let cacheUsage: MetricSeriesID<GaugeKind>
+    let pagesUsed: MetricSeriesID<GaugeKind>
+    let pagesFree: MetricSeriesID<GaugeKind>
+    let pagesCached: MetricSeriesID<GaugeKind>
+    let wastedTokens: MetricSeriesID<GaugeKind>
+    let prefixQueries: MetricSeriesID<CounterKind>
+    let prefixHits: MetricSeriesID<CounterKind>
+
+    init(_ families: PageFamilies, _ values: [String], in registry: inout MetricsRegistry) {
+        cacheUsage = registry.series(families.cacheUsage, values)
+        pagesUsed = registry.series(families.pagesUsed, values)
+        pagesFree = registry.series(families.pagesFree, values)
+        pagesCached = registry.series(families.pagesCached, values)
+        wastedTokens = registry.series(families.wastedTokens, values)
+        prefixQueries = registry.series(families.prefixQueries, values)
+        prefixHits = registry.series(families.prefixHits, values)
+    }
+
+    func show(_ load: ReplicaLoad, in registry: inout MetricsRegistry) {
+        registry.set(pagesUsed, to: Double(load.pagesUsed))
+        registry.set(pagesFree, to: Double(load.pagesFree))
+        registry.set(pagesCached, to: Double(load.pagesCached))
+        registry.set(wastedTokens, to: Double(load.wastedTokens))
+        let pages = Double(load.pagesUsed) + Double(load.pagesFree)
+        registry.set(cacheUsage, to: pages > 0 ? Double(load.pagesUsed) / pages : 0)
+        registry.raise(prefixQueries, to: load.prefixQueryTokens)
+        registry.raise(prefixHits, to: load.prefixHitTokens)
     }
 }
 

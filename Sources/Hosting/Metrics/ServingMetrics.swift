@@ -140,13 +140,9 @@ nonisolated extension ServingMetrics {
         guard let series = series(load.replica) else { return }
         registry.set(series.running, to: Double(load.running))
         registry.set(series.waiting, to: Double(load.waiting))
-        registry.set(series.pagesUsed, to: Double(load.pagesUsed))
-        registry.set(series.pagesFree, to: Double(load.pagesFree))
-        registry.set(series.wastedTokens, to: Double(load.wastedTokens))
+        series.pages.show(load, in: &registry)
         registry.set(series.tokenLimit, to: Double(load.tokenLimit))
         registry.raise(series.stepsOverStallBudget, to: load.stepsOverStallBudget)
-        let pages = Double(load.pagesUsed) + Double(load.pagesFree)
-        registry.set(series.cacheUsage, to: pages > 0 ? Double(load.pagesUsed) / pages : 0)
         for (mode, gauge) in series.modes { registry.set(gauge, to: mode == load.mode ? 1 : 0) }
     }
 

@@ -14,6 +14,8 @@ final class GenerationReplies {
     private var isStreaming = false
     /// Called with the status when the reply is complete.
     private let onReplied: (Int) -> Void
+    /// Answers how many prompt tokens were cached; `nil` leaves it out.
+    var cachedTokens: () -> Int? = { nil }
 
     init(
         exchange: HTTPExchange, head: ReplyHead, request: GenerationRequest, prompts: [[Int32]],
@@ -128,7 +130,7 @@ final class GenerationReplies {
     private var usage: TokenUsage {
         TokenUsage(
             promptTokens: prompts.reduce(0) { $0 + $1.count },
-            completionTokens: generated.reduce(0, +))
+            completionTokens: generated.reduce(0, +), cachedTokens: cachedTokens())
     }
 
     private func chunkUsage() -> ReplyChunk.Usage {

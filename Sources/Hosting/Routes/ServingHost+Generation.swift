@@ -28,6 +28,9 @@ extension ServingHost {
                 engine?.metrics.httpReplied(route: label, status: status)
             })
         let generation = try engine.submit(job) { replies.take($0) }
+        if engine.sharesPrefixes {
+            replies.cachedTokens = { [weak generation] in generation?.cachedTokens }
+        }
         exchange.onClientGone = { [weak self] reason in
             self?.engine.metrics.clientLeft(route: label)
             self?.log.debug("request \(head.id): the client is gone (\(reason))")

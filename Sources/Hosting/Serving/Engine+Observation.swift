@@ -85,6 +85,9 @@ extension Engine {
             waiting: scheduler.backlog.waiting, pagesUsed: scheduler.pages.usedPages,
             pagesFree: scheduler.pages.freePages, wastedTokens: scheduler.pages.wastedTokens,
             mode: compute.mode)
+        load.pagesCached = scheduler.pages.cachedPages
+        load.prefixQueryTokens = scheduler.counters.prefixQueryTokens
+        load.prefixHitTokens = scheduler.counters.prefixHitTokens
         load.tokenLimit = scheduler.tokenLimit
         load.stepsOverStallBudget = scheduler.counters.stepsOverStallBudget
         metrics.replicaChanged(load)

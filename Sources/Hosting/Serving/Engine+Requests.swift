@@ -28,7 +28,20 @@ package final class Generation {
     }
 }
 
+extension Generation {
+    /// Prompt tokens that need not be computed, as others had; those of a prompt with several
+    /// choices count as its first choice found them.
+    var cachedTokens: Int {
+        sequences.reduce(0) {
+            $1.choice % job.choicesPerPrompt == 0 ? $0 + $1.cachedTokens : $0
+        }
+    }
+}
+
 extension Engine {
+    /// Whether requests that begin alike share what is computed of them.
+    var sharesPrefixes: Bool { fleet.replicas[0].configuration.sharesPrefixes }
+
     /// Takes a job; `sink` hears of each token, then of the end, always after this has returned.
     ///
     /// - Throws: the refusal, where the queue is full or the request can never be served.
@@ -80,6 +93,7 @@ extension Engine {
             id: makeRequestID(), adapter: generation.job.adapter, tenant: generation.job.tenant,
             arrival: generation.arrival, promptTokens: prompt.count)
         request.maximumTokens = maximum
+        request.prompt = prompt
         let sequence = try LiveSequence(
             id: request.id, choice: choice, generation: generation, prompt: prompt,
             in: SequenceSetting(model: model, maximumTokens: maximum))

@@ -62,7 +62,10 @@ extension Engine {
                 throw InferenceError(
                     .invalidStep, "request \(entry.id.rawValue) has no such tokens")
             }
-            if sequence.firstStep == nil { sequence.firstStep = plan.start }
+            if sequence.firstStep == nil {
+                sequence.firstStep = plan.start
+                sequence.cachedTokens = entry.position
+            }
             let known = min(end, sequence.tokens.count)
             var row = StepRow(
                 chunk: SequenceChunk(
@@ -143,6 +146,7 @@ extension Engine {
         }
         observeStep(plan, on: replica, shown: deltas, outcome, result)
         outcome.dropped = Set(output.dropped.map { plan.entries[$0].id })
+        for (sequence, delta) in deltas { outcome.tokens[sequence.id] = delta.tokens }
         let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
         // The next step is handed over before anything is written, where it could not be before.
         advance(replica)

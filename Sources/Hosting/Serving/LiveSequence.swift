@@ -31,6 +31,8 @@ final class LiveSequence {
     /// Nobody listens any more.
     var isAbandoned = false
     var firstStep: Instant?
+    /// Tokens of the prompt that were computed already when it began.
+    var cachedTokens = 0
     var lastToken: Instant?
     private(set) var finish: ChoiceDelta.Finish?
 

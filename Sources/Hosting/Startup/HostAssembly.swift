@@ -149,6 +149,7 @@ package struct HostAssembly {
 
     private var batch: Int { min(spec.replicas.maxBatch.value, stepTokens) }
     private var stepTokens: Int { spec.replicas.maxStepTokens.value }
+    private var sharesPrefixes: Bool { spec.replicas.prefixCache.value == .on }
 
     // MARK: - Policies
 
@@ -165,6 +166,7 @@ package struct HostAssembly {
             configuration.pageTokens = ExecutorConfiguration.pageTokens
             configuration.mergedCopies = memory.mergedCopies
             configuration.containment = containment
+            configuration.sharesPrefixes = sharesPrefixes
             configuration.stallBudget = spec.replicas.stallBudget?.value
             replicas.append(
                 ReplicaScheduler(
@@ -222,7 +224,7 @@ package struct HostAssembly {
                 maxAdapters: max(1, memory.adapterBytes / max(1, largest)),
                 cache: .init(
                     pageTokens: ExecutorConfiguration.pageTokens, pageCount: memory.pages,
-                    dtype: "float32", cachesPrefixes: false)))
+                    dtype: "float32", cachesPrefixes: sharesPrefixes)))
     }
 
     private func report(_ blas: String) throws(HostError) {

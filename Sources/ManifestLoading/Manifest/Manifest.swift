@@ -109,6 +109,7 @@ package struct Manifest: Sendable, Equatable {
         package var mergedMemory: Located<ByteCount>?
         package var maxBatch = Located(32)
         package var maxStepTokens = Located(512)
+        package var prefixCache = Located(Switch.on)
         /// `nil` lets `maxStepTokens` alone cut prompts up.
         package var stallBudget: Located<Duration>?
     }
@@ -116,6 +117,11 @@ package struct Manifest: Sendable, Equatable {
     /// How keys and values are kept in memory.
     package enum KeyValueElementType: String, Sendable, ParameterChoice {
         case f32, bf16
+    }
+
+    /// Whether something is done.
+    package enum Switch: String, Sendable, ParameterChoice {
+        case on, off
     }
 
     /// How many threads compute in one replica.

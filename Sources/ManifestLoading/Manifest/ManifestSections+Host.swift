@@ -37,6 +37,12 @@ extension Section where Root == Manifest.Replicas {
                 "maxStepTokens", \.maxStepTokens, .integer(1...65536),
                 "How many tokens one iteration computes at most; longer prompts are cut up."),
             Field(
+                "prefixCache", \.prefixCache, .choice(),
+                """
+                Whether requests of one adapter that begin with the same tokens share what is \
+                computed of them; answers are the same bit for bit.
+                """),
+            Field(
                 "stallBudget", \.stallBudget, .duration(.milliseconds(1) ... .seconds(60)),
                 """
                 How long an iteration may keep running streams waiting for their next token: \

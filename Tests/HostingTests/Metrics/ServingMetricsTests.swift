@@ -114,6 +114,9 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
             replica: 0, running: 3, waiting: 2, pagesUsed: 25, pagesFree: 75,
             wastedTokens: 11, mode: .merged)
         load.tokenLimit = 48
+        load.pagesCached = 12
+        load.prefixQueryTokens = 100
+        load.prefixHitTokens = 64
         for total in [2, 5, 4] {
             load.stepsOverStallBudget = total
             metrics.replicaChanged(load)
@@ -126,6 +129,9 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(check.value("vllm:num_requests_waiting") == 2)
         #expect(check.value("vllm:kv_cache_usage_perc") == 0.25)
         #expect(check.value("burrow:step_token_limit") == 48)
+        #expect(check.value("burrow:kv_pages_cached") == 12)
+        #expect(check.value("vllm:prefix_cache_queries_total") == 100)
+        #expect(check.value("vllm:prefix_cache_hits_total") == 64)
         #expect(check.value("burrow:steps_over_stall_budget_total") == 5)
         #expect(check.value("burrow:kv_pages_used") == 25)
         #expect(check.value("burrow:kv_pages_free") == 75)
