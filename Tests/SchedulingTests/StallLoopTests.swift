@@ -133,6 +133,20 @@ struct StallLoopTests {
     }
 
     @Test
+    func draftsKeepToTheLimitToo() {
+        for (bound, drafts) in [(Duration.milliseconds(1), 16), (nil, 40)] {
+            var loop = Loop(bound: bound, machine: SimulatedMachine(seed: 1))
+            var new = NewRequest(id: request(1), arrival: .start, promptTokens: 10)
+            new.maximumTokens = 100
+            loop.submit(new)
+            let hasStepped = loop.step()
+            #expect(hasStepped)
+            let plan = loop.scheduler.planStep(at: .start, drafts: [request(1): 40])
+            #expect(plan?.entries.map(\.drafts) == [drafts])
+        }
+    }
+
+    @Test
     func policiesSeeTheLimitAndObeyWithoutKnowing() {
         var loop = Loop(bound: .milliseconds(1), machine: SimulatedMachine(seed: 1))
         loop.submit(NewRequest(id: request(1), arrival: .start, promptTokens: 10))

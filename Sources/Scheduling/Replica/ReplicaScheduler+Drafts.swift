@@ -9,7 +9,7 @@ extension ReplicaScheduler {
     /// what is left of its tokens and of the pages.
     mutating func add(_ drafts: [RequestID: Int], to plan: inout StepPlan) {
         guard let last = inFlight.indices.last else { return }
-        var tokensLeft = configuration.batchTokens - plan.entries.reduce(0) { $0 + $1.tokens }
+        var tokensLeft = tokenLimit - plan.entries.reduce(0) { $0 + $1.tokens }
         for index in plan.entries.indices {
             let entry = plan.entries[index]
             guard tokensLeft > 0, let offered = drafts[entry.id],

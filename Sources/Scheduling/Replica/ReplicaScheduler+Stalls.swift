@@ -9,8 +9,11 @@ extension ReplicaScheduler {
         guard let stall, backlog.decoding > 0 else { return configuration.batchTokens }
         let step = expectedStep()
         let rows = step.rows.decodeRows
+        // As if there were prompts without end: the limit holds for drafts too, and for whoever
+        // comes next.
+        let endless = PromptPart(tokens: configuration.batchTokens)
         let tokens = stall.promptTokens(
-            beside: step.rows, of: step.prompts,
+            beside: step.rows, of: step.prompts + [endless],
             most: max(1, configuration.batchTokens - rows), by: costs.steps)
         return min(configuration.batchTokens, rows + tokens)
     }

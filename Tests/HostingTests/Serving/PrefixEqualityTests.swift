@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Inference
 import PolicyKit
 import Scheduling
 import TestSupport
@@ -28,9 +29,9 @@ struct PrefixEqualityTests {
         return Run(answers: run.answers, counters: run.scheduler.counters)
     }
 
-    @Test(arguments: 0..<8 as Range<UInt64>)
-    func answersAreTheSameBitsWithAndWithoutSharing(seed: UInt64) throws {
-        let model = try SmallModel()
+    @Test(arguments: WeightType.allCases, 0..<6 as Range<UInt64>)
+    func answersAreTheSameBitsWithAndWithoutSharing(type: WeightType, seed: UInt64) throws {
+        let model = try SmallModel(type)
         var random = SeededRandom(seed: seed)
         let questions = model.questions(24, &random)
         // Fourteen pages: little more than the longest request needs.
@@ -41,7 +42,7 @@ struct PrefixEqualityTests {
         let (on, off) = (shared.counters, apart.counters)
         print(
             """
-            seed \(seed): \(on.prefixHitTokens) of \(on.prefixQueryTokens) prompt tokens shared, \
+            \(type), seed \(seed): \(on.prefixHitTokens) of \(on.prefixQueryTokens) prompt tokens shared, \
             \(on.promptTokens) computed instead of \(off.promptTokens), \(on.preemptions) and \
             \(off.preemptions) preemptions
             """)

@@ -115,13 +115,13 @@ struct SmallModel {
     let adapters: [AdapterID: PackedAdapter]
     let merged: [AdapterID: MergedModel]
 
-    init() throws {
+    init(_ type: WeightType = .bf16) throws {
         let configuration = ModelConfiguration(
             family: .llama, hiddenSize: 48, intermediateSize: 101, layerCount: 2, headCount: 4,
             kvHeadCount: 2, headSize: 12, vocabularySize: 97, contextLength: 512,
             tiedEmbeddings: true)
         let base = try PackedModel(
-            ModelWeights.synthetic(configuration, name: "small", seed: 11), type: .bf16)
+            ModelWeights.synthetic(configuration, name: "small", seed: 11), type: type)
         var adapters: [AdapterID: PackedAdapter] = [:]
         for id in 1...3 as ClosedRange<UInt32> {
             adapters[AdapterID(rawValue: id)] = try PackedAdapter(
