@@ -7,12 +7,14 @@ import Testing
 /// Prints how fast decisions are made; asserts nothing about time.
 @Suite(.serialized)
 struct SpeedTests {
-    @Test(arguments: ["built-in", "shuffling"])
+    @Test(arguments: ["built-in", "shuffling", "sharing"])
     func stepsOfABusyReplica(policies: String) {
         var configuration = ReplicaConfiguration(
             id: replica(0), batchRequests: 32, batchTokens: 512, pages: 8_192,
             adapterBytes: 1_000)
         configuration.containment.budget = .seconds(60)
+        configuration.sharesPrefixes = policies == "sharing"
+        configuration.stallBudget = policies == "sharing" ? .milliseconds(100) : nil
         var chosen = ReplicaPolicies()
         if policies == "shuffling" {
             chosen.fairness = .init(name: "spiteful", policy: SpitefulFairness())
@@ -47,6 +49,7 @@ struct SpeedTests {
             id: request(id), adapter: adapter(UInt32(id % 17)), arrival: .start,
             promptTokens: 100)
         new.maximumTokens = 64
+        new.prompt = (0..<100).map { $0 < 80 ? $0 : Int32(truncatingIfNeeded: id) }
         _ = scheduler.submit(new, at: .start)
         for action in scheduler.takeActions() {
             guard case .load(let adapter) = action else { continue }
