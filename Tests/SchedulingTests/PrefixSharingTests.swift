@@ -42,6 +42,12 @@ struct PrefixSharingTests {
             }
         }
 
+        /// Lets a step that wants to be merged run unmerged, upon which the copy is built.
+        mutating func buildCopy(of adapter: AdapterID) {
+            submit(99, [1], on: adapter)
+            step()
+        }
+
         /// Runs a step in which every request draws the token 7.
         ///
         /// - Returns: each entry as `[id, position, tokens]`, and the pages of each.
@@ -51,6 +57,9 @@ struct PrefixSharingTests {
             var outcome = StepOutcome(number: plan.number, stepTime: .milliseconds(1))
             for entry in plan.entries where entry.samples { outcome.tokens[entry.id] = [7] }
             _ = scheduler.complete(outcome, at: .start)
+            for case .build(let id) in scheduler.takeMergeActions() {
+                scheduler.copyBuilt(id, bytes: 1, time: .milliseconds(1), at: .start)
+            }
             #expect(scheduler.inconsistencies() == [])
             let rows = plan.entries.map { [Int($0.id.rawValue), $0.position, $0.tokens] }
             return (rows, plan.entries.map(\.pages))
@@ -135,7 +144,8 @@ struct PrefixSharingTests {
 
     @Test
     func mergedStepsLeaveNothingToOthers() {
-        var bench = Bench(batching: Merging(after: 0))
+        var bench = Bench(batching: Merging(steps: Set(0..<10)))
+        bench.buildCopy(of: adapter(1))
         bench.submit(1, prompt, on: adapter(1))
         bench.step()
         bench.submit(2, prompt, on: adapter(1))
@@ -145,7 +155,8 @@ struct PrefixSharingTests {
 
     @Test
     func whatFollowsAMergedStepIsNotSharedEither() {
-        var bench = Bench(tokens: 5, batching: Merging(after: 1, steps: 1))
+        var bench = Bench(tokens: 5, batching: Merging(steps: [0, 2]))
+        bench.buildCopy(of: adapter(1))
         bench.submit(1, Array(1..<20), on: adapter(1))
         for _ in 0..<4 { bench.step() }
         bench.submit(2, Array(1..<20), on: adapter(1))
@@ -282,18 +293,18 @@ struct PrefixSharingTests {
     }
 }
 
-/// Merges on the first request's adapter for some steps, and runs nobody else.
+/// Wants to merge on the first request's adapter in some steps, and runs nobody else.
 private final class Merging: BatchingPolicy {
     static var descriptor: PolicyDescriptor {
         PolicyDescriptor(type: "merging", version: "1.0.0", summary: "Merges for some steps.")
     }
 
-    private let merged: Range<Int>
+    private let merged: Set<Int>
     private var step = 0
 
-    init(parameters: NoParameters = NoParameters(), seed: UInt64 = 0) { merged = 0..<0 }
+    init(parameters: NoParameters = NoParameters(), seed: UInt64 = 0) { merged = [] }
 
-    init(after first: Int, steps: Int = 1_000) { merged = first..<(first + steps) }
+    init(steps: Set<Int>) { merged = steps }
 
     func plan(
         _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan

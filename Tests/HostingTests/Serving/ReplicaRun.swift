@@ -39,6 +39,7 @@ struct ReplicaRun {
             adapterBytes: 100)
         configuration.pageTokens = ExecutorConfiguration.pageTokens
         configuration.sharesPrefixes = sharesPrefixes
+        configuration.mergedCopies = model.merged.count
         var policies = ReplicaPolicies()
         policies.batching = batching
         scheduler = ReplicaScheduler(
@@ -98,6 +99,9 @@ struct ReplicaRun {
             outcome.tokens[entry.id] = [token]
         }
         _ = scheduler.complete(outcome, at: now)
+        for case .build(let id) in scheduler.takeMergeActions() {
+            scheduler.copyBuilt(id, bytes: 10, time: .milliseconds(1), at: now)
+        }
         return true
     }
 
