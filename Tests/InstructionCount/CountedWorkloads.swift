@@ -35,7 +35,7 @@ struct CountedWorkloads {
             configuration: ExecutorConfiguration(
                 pageCount: Self.batch * Self.pages, maximumTokens: 64,
                 maximumSequences: Self.batch, contextLength: 128, threads: 1))
-        merged = try MergedModel(base: model, adapter: adapters[0], team: executor.team)
+        merged = try MergedModel.build(base: model, adapter: adapters[0], team: executor.team)
         self.type = type
     }
 

@@ -135,7 +135,10 @@ struct SmallModel {
         }
         self.base = base
         self.adapters = adapters
-        merged = try adapters.mapValues { try MergedModel(base: base, adapter: $0, threads: 1) }
+        let team = try ThreadTeam(members: 1)
+        merged = try adapters.mapValues {
+            try MergedModel.build(base: base, adapter: $0, team: team)
+        }
     }
 
     /// Questions of which many begin alike, on the base and all adapters.
