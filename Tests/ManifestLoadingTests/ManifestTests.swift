@@ -95,7 +95,7 @@ import Testing
             ])
         let dispatch = manifest.selection(of: .dispatch)
         #expect(dispatch.type == "adapter-aware-dispatch")
-        #expect(dispatch.position == SourcePosition(line: 25, column: 61, endColumn: 83))
+        #expect(dispatch.position == SourcePosition(line: 26, column: 61, endColumn: 83))
         #expect(throws: Never.self) { try CreditParameters(values: fairness.parameters) }
     }
 
