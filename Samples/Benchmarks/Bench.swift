@@ -33,7 +33,9 @@ struct Bench {
     let adapterLoads: [AdapterLoad]
     private let weightBytes: Int
 
-    init(weights: ModelWeights, type: WeightType, threads: Int, rank: Int) throws {
+    init(
+        weights: ModelWeights, type: WeightType, keyValueType: KeyValueType, threads: Int, rank: Int
+    ) throws {
         let clock = ContinuousClock()
         let start = clock.now
         let model = try PackedModel(weights, type: type, threads: threads)
@@ -45,11 +47,11 @@ struct Bench {
                     for: weights.configuration),
                 for: model)
         }
-        executor = try Executor(
-            model: model,
-            configuration: ExecutorConfiguration(
-                pageCount: 256, maximumTokens: 512, maximumSequences: Workload.maximumBatch,
-                contextLength: min(1024, weights.configuration.contextLength), threads: threads))
+        var configuration = ExecutorConfiguration(
+            pageCount: 256, maximumTokens: 512, maximumSequences: Workload.maximumBatch,
+            contextLength: min(1024, weights.configuration.contextLength), threads: threads)
+        configuration.keyValueType = keyValueType
+        executor = try Executor(model: model, configuration: configuration)
         self.rank = rank
         weightBytes = model.byteCount
         let first = adapters[0]

@@ -15,8 +15,11 @@ struct ExecutorBenchmark: ParsableCommand {
     @Option(help: "A synthetic preset, or the folder of a model.")
     var model = "smollm2-360m"
 
-    @Option(help: "How weights are kept: bf16 or f32.")
+    @Option(help: "How weights are kept: int8, bf16 or f32.")
     var dtype = "bf16"
+
+    @Option(help: "How keys and values are kept: bf16 or f32.")
+    var kvDtype = "f32"
 
     @Option(help: "Threads of a step.")
     var threads = 2
@@ -30,12 +33,21 @@ struct ExecutorBenchmark: ParsableCommand {
     @Flag(help: "Measure loading and merging, and no steps.")
     var loads = false
 
+    @Flag(help: "Compare each format's probabilities with those of f32; no steps.")
+    var divergence = false
+
+    @Flag(help: "Print the memory in use while 16 sequences of 1,024 tokens decode; no times.")
+    var memory = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func validate() throws {
         guard WeightType(rawValue: dtype) != nil else {
-            throw ValidationError("--dtype is bf16 or f32, not \(dtype)")
+            throw ValidationError("--dtype is int8, bf16 or f32, not \(dtype)")
+        }
+        guard KeyValueType(rawValue: kvDtype) != nil else {
+            throw ValidationError("--kv-dtype is bf16 or f32, not \(kvDtype)")
         }
         guard (1...1024).contains(threads) else {
             throw ValidationError("--threads is 1 to 1024, not \(threads)")
@@ -46,14 +58,14 @@ struct ExecutorBenchmark: ParsableCommand {
     }
 
     func run() throws {
+        if divergence { return try printDivergence() }
+        if memory { return try printMemory() }
         var machine = try MachineReport.measure(threads: threads, quick: quick)
-        let weights =
-            try ModelWeights.presets.contains(model)
-            ? ModelWeights.synthetic(preset: model, seed: 1) : ModelWeights.open(folder: model)
+        let weights = try openWeights()
         let type = WeightType(rawValue: dtype) ?? .bf16
         let starts = loads ? try StartTimes.measure(weights, type: type, threads: threads) : nil
         let bench = try Bench(
-            weights: weights, type: type, threads: threads, rank: rank)
+            weights: weights, type: type, keyValueType: keyValueType, threads: threads, rank: rank)
         machine.weightBandwidth = try bench.weightBandwidth(quick: quick)
         let times = loads ? [] : try bench.measure(rounds: quick ? 2 : 6)
         // Something else may have run during the first measurement: the limits are the better
@@ -67,5 +79,26 @@ struct ExecutorBenchmark: ParsableCommand {
             loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds,
             adapterLoads: bench.adapterLoads, starts: starts, results: results)
         print(try json ? report.json() : report.table())
+    }
+
+    private func openWeights() throws -> ModelWeights {
+        try ModelWeights.presets.contains(model)
+            ? ModelWeights.synthetic(preset: model, seed: 1) : ModelWeights.open(folder: model)
+    }
+
+    private var keyValueType: KeyValueType { KeyValueType(rawValue: kvDtype) ?? .f32 }
+
+    private func printDivergence() throws {
+        let rows = try Divergence.measure(openWeights(), threads: threads)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+    }
+
+    private func printMemory() throws {
+        let bytes = try MemoryInUse.measure(
+            of: openWeights, type: WeightType(rawValue: dtype) ?? .bf16, keys: keyValueType,
+            threads: threads, rank: rank)
+        print(bytes)
     }
 }
