@@ -129,14 +129,30 @@ static void expand_panel(const KernelProduct *g, size_t panel, float *y) {
             .pairs = e->depth / 2,
             .accumulate = true,
         };
-        tile_rows(t, end - first, e->type, 0);
+        // Many adapters, a row each: one tile then, and nothing to prepare.
+        if (end - first <= KERNEL_WIDE_ROWS) {
+            tile_functions[end - first - 1][true][e->type](&t);
+        } else {
+            tile_rows(t, end - first, e->type, 0);
+        }
     }
+}
+
+// Bytes to fetch for each pair of inputs so that all arrive by the end, evenly: up to a cache line.
+static size_t fetch_step(const KernelProduct *g) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->expansion_count; i++) bytes += g->expansions[i].panel_bytes;
+    bytes *= g->panels;
+    for (size_t i = 0; i < g->later_count; i++) bytes += g->later[i].bytes;
+    // An eighth more: the last piece of each range is cut short.
+    size_t pairs = g->panels * passes_of(g->rows) * g->depth / 2, step = bytes * 9 / 8 / pairs + 1;
+    return step < 64 ? step : 64;
 }
 
 // Few rows: the weights come from memory, panel by panel.
 static void product_streaming(const KernelProduct *g) {
     Fetch fetch = {.later = g->later, .later_end = g->later + g->later_count};
-    fetch.step = 64 / passes_of(g->rows);
+    fetch.step = fetch_step(g);
     for (size_t panel = g->first_panel; panel < g->first_panel + g->panels; panel++) {
         fetch.next = g->expansions;
         fetch.end = g->expansions + g->expansion_count;
