@@ -95,7 +95,8 @@ let package = Package(
 
         .executableTarget(
             name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
-            path: "Samples/Benchmarks", exclude: ["README.md"], swiftSettings: strict),
+            path: "Samples/Benchmarks",
+            exclude: ["README.md", "RESULTS.md", "accuracy", "executor"], swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),

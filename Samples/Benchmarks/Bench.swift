@@ -31,7 +31,7 @@ struct Bench {
     let loadSeconds: Double
     let mergeSeconds: Double
     let adapterLoads: [AdapterLoad]
-    private let weightBytes: Int
+    let weightBytes: Int
 
     init(
         weights: ModelWeights, type: WeightType, keyValueType: KeyValueType, threads: Int, rank: Int
@@ -110,12 +110,17 @@ struct Bench {
         }
     }
 
+    /// Multiplications and additions, and bytes that must be read.
+    func cost(of workload: Workload) -> (operations: Double, bytes: Double) {
+        workload.cost(
+            executor.model.configuration, weightBytes: weightBytes,
+            adapterBytes: adapters[0].byteCount, adapterRank: rank)
+    }
+
     private func result(
         _ workload: Workload, _ times: StepTimes, base: Double, _ machine: MachineReport
     ) -> BenchmarkResult {
-        let cost = workload.cost(
-            executor.model.configuration, weightBytes: weightBytes,
-            adapterBytes: adapters[0].byteCount, adapterRank: rank)
+        let cost = cost(of: workload)
         let memory = cost.bytes / ((machine.weightBandwidth ?? machine.readBandwidth) * 1e9)
         let arithmetic = cost.operations / (machine.multiplyAdds * 1e9)
         let seconds = times.total.seconds

@@ -11,6 +11,9 @@ struct BenchmarkReport: Codable {
     var rank: Int
     var loadSeconds: Double
     var mergeSeconds: Double
+    var weightBytes: Int
+    /// Multiplications and additions of prefilling 512 tokens without adapters.
+    var prefillOperations: Double
     var adapterLoads: [AdapterLoad]
     var starts: StartTimes?
     var results: [BenchmarkResult]

@@ -77,6 +77,8 @@ struct ExecutorBenchmark: ParsableCommand {
         let report = BenchmarkReport(
             machine: machine, model: model, dtype: dtype, threads: threads, rank: rank,
             loadSeconds: bench.loadSeconds, mergeSeconds: bench.mergeSeconds,
+            weightBytes: bench.weightBytes,
+            prefillOperations: bench.cost(of: Workload.all[0]).operations,
             adapterLoads: bench.adapterLoads, starts: starts, results: results)
         print(try json ? report.json() : report.table())
     }
