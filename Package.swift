@@ -123,10 +123,17 @@ let package = Package(
         .testTarget(
             name: "ModelLoadingTests", dependencies: ["ModelLoading", "StrictJSON", "TestSupport"],
             swiftSettings: strict),
+        .target(
+            name: "EmulatedKernels", dependencies: ["CKernels"], path: "Tests/EmulatedKernels",
+            cSettings: [
+                .headerSearchPath("../../Sources/CKernels"),
+                .unsafeFlags(["-O2", "-ffp-contract=off", "-fno-math-errno"]),
+            ]),
         .testTarget(
             name: "InferenceTests",
             dependencies: [
-                "Inference", "ModelLoading", "CKernels", "TestSupport", "AllocationCount",
+                "Inference", "ModelLoading", "CKernels", "EmulatedKernels", "TestSupport",
+                "AllocationCount",
                 policyKit,
             ],
             swiftSettings: strict),

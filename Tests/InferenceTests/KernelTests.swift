@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CKernels
+import EmulatedKernels
 import Foundation
 import ModelLoading
 import TestSupport
@@ -50,7 +51,13 @@ struct KernelTests {
         _ packed: [UInt32], _ x: [Float], n: Int, k: Int, rows: Int, _ type: WeightType,
         _ set: InstructionSet
     ) throws -> [Float] {
-        let kernels = try set.kernels()
+        try multiply(packed, x, n: n, k: k, rows: rows, type, with: set.kernels())
+    }
+
+    private func multiply(
+        _ packed: [UInt32], _ x: [Float], n: Int, k: Int, rows: Int, _ type: WeightType,
+        with kernels: KernelTable
+    ) throws -> [Float] {
         let width = n.roundedUp(to: 32)
         let stride = k.roundedUp(to: 2) + 3
         var padded = [Float](repeating: 0, count: rows * stride)
@@ -114,6 +121,21 @@ struct KernelTests {
                 try multiply(packed, x, n: n, k: k, rows: rows, type, $0).map(\.bitPattern)
             }
             #expect(results.allSatisfy { $0 == results.first }, "\(n) x \(k), \(rows) rows")
+        }
+    }
+
+    /// AVX-512 takes twelve rows by two registers of sixteen; here they are emulated, so that the
+    /// tiles are tested on every machine.
+    @Test(.enabled(if: kernel_table_emulated_avx512() != nil), arguments: WeightType.allCases)
+    func theTilesOfAVX512GiveTheBitsOfAVX2(type: WeightType) throws {
+        let emulated = try #require(kernel_table_emulated_avx512()).pointee
+        for (index, (n, k, rows)) in Self.sizes.enumerated() {
+            var generator = SeededRandom(seed: UInt64(index))
+            let packed = pack(random(n * k, &generator), n: n, k: k, type)
+            let x = random(rows * k, &generator)
+            let wide = try multiply(packed, x, n: n, k: k, rows: rows, type, with: emulated)
+            let own = try multiply(packed, x, n: n, k: k, rows: rows, type, .avx2)
+            #expect(wide.map(\.bitPattern) == own.map(\.bitPattern), "\(n) x \(k), \(rows)")
         }
     }
 
