@@ -15,6 +15,15 @@ static __thread size_t allocations;
 
 size_t allocation_count(void) { return allocations; }
 
+// A sanitizer puts functions of its own there.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+
+bool allocation_is_counted(void) { return false; }
+
+#else
+
+bool allocation_is_counted(void) { return true; }
+
 void *malloc(size_t bytes) {
     allocations++;
     return __libc_malloc(bytes);
@@ -48,3 +57,5 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
     *memory = result;
     return 0;
 }
+
+#endif

@@ -7,6 +7,7 @@ import Testing
 
 /// That a whole step allocates nothing is checked where it is optimised, by `InstructionCount`: an
 /// iterator that is not specialised allocates at every turn.
+@Suite(.enabled(if: allocation_is_counted(), "a sanitizer does the allocating"))
 struct StepAllocationTests {
     /// What `body` allocates on this thread.
     private func allocations(_ body: () -> Void) -> Int {
