@@ -29,9 +29,7 @@ typedef struct {
 INLINE void score(const KernelAttention *a, const Page *page, const float *queries, vf *scores,
                   const int QUERIES, const KernelType type) {
     enum { LANES = KERNEL_REGISTER_LANES, VECTORS = KERNEL_PAGE_TOKENS / LANES };
-    // From one pair of elements to the next.
-    enum { PAIR = 2 * KERNEL_PAGE_TOKENS };
-    const size_t pair_bytes = PAIR * (type == KERNEL_BF16 ? 2 : 4);
+    const size_t pair_bytes = 2 * KERNEL_PAGE_TOKENS * (type == KERNEL_BF16 ? 2 : 4);
     const char *keys = page->keys, *next = page->next_keys;
     const size_t size = a->head_size;
     rf sums[KERNEL_ATTENTION_QUERIES][2][VECTORS];
@@ -252,16 +250,6 @@ static void finish(const KernelAttention *a) {
     }
 }
 
-static void attend_segment_f32(const KernelAttention *a, size_t first_token, size_t end_token,
-                               float *state) {
-    attend_segment(a, first_token, end_token, state, KERNEL_F32);
-}
-
-static void attend_segment_bf16(const KernelAttention *a, size_t first_token, size_t end_token,
-                                float *state) {
-    attend_segment(a, first_token, end_token, state, KERNEL_BF16);
-}
-
 static void attend(const KernelAttention *a) {
     size_t width = a->group * a->head_size;
     for (size_t row = 0; row < a->rows; row++) {
@@ -275,9 +263,9 @@ static void attend(const KernelAttention *a) {
         bool is_first = token == a->first_token;
         float *state = is_first ? a->state : a->segment_state;
         if (a->cache.type == KERNEL_BF16) {
-            attend_segment_bf16(a, token, end, state);
+            attend_segment(a, token, end, state, KERNEL_BF16);
         } else {
-            attend_segment_f32(a, token, end, state);
+            attend_segment(a, token, end, state, KERNEL_F32);
         }
         if (!is_first) join(a, a->state, a->segment_state);
     }

@@ -10,7 +10,6 @@
 // KERNEL_WEIGHT_VECTORS   registers that hold weights at a time
 // KERNEL_SLICE_BYTES      weights that stay in the first cache while all rows pass by
 // KERNEL_PREFETCH_BYTES   how far ahead of its use a weight is fetched that is used once
-// KERNEL_STREAMED_ROWS    up to so many rows, weights come from memory for this product alone
 // KERNEL_ATTENTION_QUERIES  queries that attention takes at a time, and
 // KERNEL_ATTENTION_VECTORS  registers of values
 // KERNEL_KEEP             ties a sum to a register at this point: otherwise the compiler loads all

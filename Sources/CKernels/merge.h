@@ -104,22 +104,24 @@ INLINE void merge_panel(const KernelMerge *m, const char *source, char *target,
 
 // An int8 panel of the sums [depth][32]: each output gets a new scale.
 static void merge_integers(const float *sums, size_t depth, char *target) {
-    const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
     for (size_t column = 0; column < KERNEL_PANEL_WIDTH; column += 16) {
-        vf most = splat(0);
+        // The scale of an output with an infinity or a NaN is a NaN: what it gives is no number.
+        vf most = splat(0), poison = splat(0);
         for (size_t i = 0; i < depth; i++) {
             vf value = load(sums + i * KERNEL_PANEL_WIDTH + column);
             most = larger(larger(value, -value), most);
+            poison = poison + value * splat(0);
         }
-        store((float *)(target + depth * KERNEL_PANEL_WIDTH) + column, most * splat(1 / 127.0f));
+        store((float *)(target + depth * KERNEL_PANEL_WIDTH) + column,
+              most * splat(1 / 127.0f) + poison);
         vf factor = select_lanes(most > splat(0), splat(127.0f) / most, splat(0));
         for (size_t i = 0; i < depth; i += 2) {
             const float *row = sums + i * KERNEL_PANEL_WIDTH + column;
             vf low = smaller(larger(load(row) * factor, splat(-127)), splat(127));
             vf high = smaller(
                 larger(load(row + KERNEL_PANEL_WIDTH) * factor, splat(-127)), splat(127));
-            vi pairs = (__builtin_convertvector((low + magic) - magic, vi) & 0xFF) |
-                       __builtin_convertvector((high + magic) - magic, vi) << 8;
+            vi pairs = (__builtin_convertvector(nearest(low), vi) & 0xFF) |
+                       __builtin_convertvector(nearest(high), vi) << 8;
             uint16_t __attribute__((ext_vector_type(16))) halves =
                 __builtin_convertvector((vu)pairs, __typeof__(halves));
             memcpy(target + i * KERNEL_PANEL_WIDTH + column * 2, &halves, sizeof halves);

@@ -109,13 +109,16 @@ INLINE words4 integers4(floats4 values) {
 // One output's weights, rounded to the nearest of 255 multiples of its scale: a pair of inputs in
 // two bytes, and as many pairs apart as a panel has outputs.
 INLINE void pack_integers(const char *row, KernelType from, size_t k, char *out, float *scale) {
-    floats4 largest = (floats4)(0);
+    floats4 largest = (floats4)(0), poison = (floats4)(0);
     for (size_t i = 0; i < k; i += 4) {
-        floats4 size = (floats4)((words4)row_floats(row, from, k, i) & 0x7FFFFFFFu);
+        floats4 values = row_floats(row, from, k, i);
+        poison = poison + values * (floats4)(0);
+        floats4 size = (floats4)((words4)values & 0x7FFFFFFFu);
         largest = choose_floats(size > largest, size, largest);
     }
     float most = fmaxf(fmaxf(largest.x, largest.y), fmaxf(largest.z, largest.w));
-    *scale = most * (1 / 127.0f);
+    // A NaN where a weight is not finite, as with weights of other types: not a wrong number.
+    *scale = most * (1 / 127.0f) + (poison.x + poison.y + poison.z + poison.w);
     const floats4 factor = (floats4)(most > 0 ? 127.0f / most : 0);
     for (size_t i = 0; i < k; i += 8) {
         words4 a = integers4(row_floats(row, from, k, i) * factor);
@@ -268,16 +271,6 @@ void kernel_pack_shrink_row(const void *source, KernelType from, size_t k, size_
     }
     size_t size = element_bytes(to);
     memset((char *)target + written * size, 0, (depth - written) * size);
-}
-
-void kernel_unpack_shrink_row(const void *packed, KernelType type, size_t k, float scale,
-                              float *out, size_t stride) {
-    for (size_t i = 0; i < k; i++) {
-        size_t at = i / 32 * 32 + i % 16 * 2 + i % 32 / 16;
-        out[i * stride] = scale * (type == KERNEL_BF16
-                                       ? brain_to_float(((const uint16_t *)packed)[at])
-                                       : ((const float *)packed)[i]);
-    }
 }
 
 void kernel_convert(const void *source, KernelType from, size_t n, float *out) {

@@ -8,6 +8,9 @@
 // A panel is read in slices of inputs that stay in the first cache while all rows pass by. While a
 // slice is used, the one that follows arrives: each pass over a slice fetches its share of it.
 
+_Static_assert(KERNEL_SLICE_BYTES / KERNEL_PANEL_WIDTH % KERNEL_GROUP_INPUTS == 0,
+               "an int8 slice holds whole groups of inputs");
+
 INLINE size_t tiles_of(size_t rows) { return (rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS; }
 
 // How often a slice is passed over: for each tile, once for each of its blocks of columns.

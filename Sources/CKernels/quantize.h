@@ -22,12 +22,11 @@ static float quantize_group(const float *x, size_t n, int16_t *out) {
     // At the least a float whose inverse is finite.
     if (largest < 0x1p-100f) largest = 0x1p-100f;
     const vf factor = splat(32767.0f / largest);
-    const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
     for (size_t i = 0; i < n; i += 16) {
         size_t count = n - i < 16 ? n - i : 16;
         vf values = splat(0);
         memcpy(&values, x + i, count * sizeof(float));
-        vf whole = (values * factor + magic) - magic;
+        vf whole = nearest(values * factor);
         typedef int16_t vs __attribute__((ext_vector_type(16)));
         vs integers = __builtin_convertvector(__builtin_convertvector(whole, vi), vs);
         memcpy(out + i, &integers, (count + 1) / 2 * 2 * sizeof(int16_t));

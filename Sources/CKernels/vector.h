@@ -55,6 +55,12 @@ INLINE vf select_lanes(vi mask, vf yes, vf no) {
 INLINE vf larger(vf a, vf b) { return select_lanes(a > b, a, b); }
 INLINE vf smaller(vf a, vf b) { return select_lanes(a < b, a, b); }
 
+// The nearest integers, ties to even, of numbers below 2^22: adding 1.5 * 2^23 rounds to one.
+INLINE vf nearest(vf v) {
+    const vf magic = splat(12582912.0f);
+    return (v + magic) - magic;
+}
+
 // The sum of the lanes, always as the same tree.
 INLINE float sum_lanes(vf v) {
     __attribute__((ext_vector_type(8))) float a = v.lo + v.hi;

@@ -223,6 +223,13 @@ struct KernelTests {
             let y = try multiply(packed, x, n: 1, k: 300, rows: 2, .int8, set)
             #expect(y[0].isNaN && abs(y[32] - 150) < 0.01)
         }
+        for value in [Float.nan, .infinity, -.infinity] {
+            var w = [Float](repeating: 1, count: 600)
+            w[270] = value
+            let x = [Float](repeating: 0.5, count: 300)
+            let y = try multiply(pack(w, n: 2, k: 300, .int8), x, n: 2, k: 300, rows: 1, .int8, set)
+            #expect(!y[0].isFinite && abs(y[1] - 150) < 0.01)
+        }
         let tiny = [Float](repeating: .leastNonzeroMagnitude, count: 300)
         #expect(try multiply(packed, tiny, n: 1, k: 300, rows: 1, .int8, set)[0] == 0)
     }

@@ -29,6 +29,9 @@
 #define KERNEL_SEGMENT_TOKENS 256
 #define KERNEL_STATE_FLOATS(value_stride) (32 + (value_stride))
 
+// Up to so many rows, a product's weights and factors come from memory for it alone; with more,
+// they stay in a cache between blocks of rows.
+#define KERNEL_STREAMED_ROWS 48
 // Inputs that share a scale when activations are 16-bit integers.
 #define KERNEL_GROUP_INPUTS 256
 
@@ -279,9 +282,6 @@ void kernel_unpack_panel(const void *packed, KernelType type, size_t pairs, floa
 // Packs one row of a LoRA A matrix, padded to `depth`.
 void kernel_pack_shrink_row(const void *source, KernelType from, size_t k, size_t depth,
                             KernelType to, void *target);
-// out[i * stride] = scale * value i of a packed row of A, for i < k.
-void kernel_unpack_shrink_row(const void *packed, KernelType type, size_t k, float scale,
-                              float *out, size_t stride);
 // out[n] = source[n] as f32.
 void kernel_convert(const void *source, KernelType from, size_t n, float *out);
 // target[n] = source[n] at type `to`.

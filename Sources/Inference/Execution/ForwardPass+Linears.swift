@@ -75,7 +75,7 @@ extension PackedMatrix {
             switch rows {
             case ...4: StepShape.taskBytes
             // The more rows, the longer a panel takes: one at a time is shared out best.
-            case ...48: 1
+            case ...StepShape.streamedRows: 1
             default: 4 * StepShape.taskBytes
             }
         return min(StepShape.panelBlock, max(1, bytes / panelBytes))
@@ -268,7 +268,9 @@ extension ForwardPass {
     private func listFactors(after group: Int) {
         let next = group + 1
         lists.later.removeAll()
-        guard rows <= 48, next < configuration.layerCount * LinearGroup.allCases.count else {
+        guard rows <= StepShape.streamedRows,
+            next < configuration.layerCount * LinearGroup.allCases.count
+        else {
             return
         }
         let piece = 8192

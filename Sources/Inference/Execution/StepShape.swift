@@ -7,6 +7,8 @@ internal import ModelLoading
 struct StepShape {
     /// Rows that one task computes at a time; their results stay in the second cache.
     static let rowBlock = 192
+    /// Up to so many rows, weights and factors come from memory for one product alone.
+    static let streamedRows = Int(KERNEL_STREAMED_ROWS)
     /// Panels that one task computes at a time, at most.
     static let panelBlock = 8
     /// Weights of one task at few rows: enough to stream, few enough to share out evenly.
