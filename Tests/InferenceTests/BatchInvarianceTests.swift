@@ -7,8 +7,8 @@ import Testing
 
 /// A request's logits are the same bits whatever runs beside it and however it is cut.
 struct BatchInvarianceTests {
-    private static let cases = InstructionSet.available.flatMap { set in
-        WeightType.allCases.map { (set, $0) }
+    private static let cases = TestedKernels.all.flatMap { kernels in
+        WeightType.allCases.map { (kernels, $0) }
     }
 
     private func bits(_ generation: Generation) -> [[UInt32]] {
@@ -32,10 +32,11 @@ struct BatchInvarianceTests {
     }
 
     @Test(arguments: cases)
-    func aRequestGetsTheSameBitsAloneAndAmongOthers(set: InstructionSet, type: WeightType) throws {
+    func aRequestGetsTheSameBitsAloneAndAmongOthers(kernels: TestedKernels, type: WeightType) throws
+    {
         let model = try AwkwardModel.packed(type)
         let requests = try mixedRequests(model)
-        let executor = try GreedyDriver.executor(model, set: set)
+        let executor = try GreedyDriver.executor(model, kernels: kernels)
         let together = try GreedyDriver(executor: executor).run(requests)
         for (request, batched) in zip(requests, together) {
             let alone = try GreedyDriver(executor: executor).run([request], seed: 99)
@@ -45,10 +46,10 @@ struct BatchInvarianceTests {
     }
 
     @Test(arguments: cases)
-    func aPromptGetsTheSameBitsHoweverItIsCut(set: InstructionSet, type: WeightType) throws {
+    func aPromptGetsTheSameBitsHoweverItIsCut(kernels: TestedKernels, type: WeightType) throws {
         let model = try AwkwardModel.packed(type)
         let request = try mixedRequests(model)[0]
-        let executor = try GreedyDriver.executor(model, set: set)
+        let executor = try GreedyDriver.executor(model, kernels: kernels)
         let whole = try GreedyDriver(executor: executor).run([request])
         for chunk in [1, 3, 16, 17] {
             let cut = try GreedyDriver(executor: executor, chunk: chunk).run([request], seed: 5)
@@ -58,10 +59,11 @@ struct BatchInvarianceTests {
 
     /// As a guess is verified: the logits after each of the last tokens, in one step.
     @Test(arguments: cases)
-    func eachRowOfAChunkGetsTheBitsOfAStepOfItsOwn(set: InstructionSet, type: WeightType) throws {
+    func eachRowOfAChunkGetsTheBitsOfAStepOfItsOwn(kernels: TestedKernels, type: WeightType) throws
+    {
         let model = try AwkwardModel.packed(type)
         let requests = try Array(mixedRequests(model).prefix(5))
-        let executor = try GreedyDriver.executor(model, set: set)
+        let executor = try GreedyDriver.executor(model, kernels: kernels)
         let single = try GreedyDriver(executor: executor).run(requests)
         let chunks = zip(requests, single).enumerated().map { index, pair in
             SequenceChunk(
@@ -78,14 +80,15 @@ struct BatchInvarianceTests {
     }
 
     @Test(arguments: cases)
-    func aLongContextGetsTheSameBitsSharedOutOrNot(set: InstructionSet, type: WeightType) throws {
+    func aLongContextGetsTheSameBitsSharedOutOrNot(kernels: TestedKernels, type: WeightType) throws
+    {
         let model = try AwkwardModel.packed(type)
         func executor(threads: Int) throws -> Executor {
-            try Executor(
-                model: model,
-                configuration: ExecutorConfiguration(
+            try kernels.executor(
+                model,
+                ExecutorConfiguration(
                     pageCount: 512, maximumTokens: 1024, maximumSequences: 32, contextLength: 1024,
-                    threads: threads, instructionSet: set))
+                    threads: threads))
         }
         let long = TestRequest(prompt: AwkwardModel.prompt(700, seed: 3), count: 2)
         let others = (0..<24).map {

@@ -59,14 +59,13 @@ struct GreedyDriver {
 
     static func executor(
         _ model: PackedModel, sequences: Int = 64, tokens: Int = 4096, threads: Int = 2,
-        set: InstructionSet? = nil, pages: Int = 1024
+        kernels: TestedKernels? = nil, pages: Int = 1024
     ) throws -> Executor {
-        try Executor(
-            model: model,
-            configuration: ExecutorConfiguration(
-                pageCount: pages, maximumTokens: tokens, maximumSequences: sequences,
-                contextLength: min(512, model.configuration.contextLength), threads: threads,
-                instructionSet: set))
+        let configuration = ExecutorConfiguration(
+            pageCount: pages, maximumTokens: tokens, maximumSequences: sequences,
+            contextLength: min(512, model.configuration.contextLength), threads: threads)
+        return try kernels?.executor(model, configuration)
+            ?? Executor(model: model, configuration: configuration)
     }
 
     private struct Active {

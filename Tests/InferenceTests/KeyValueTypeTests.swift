@@ -11,36 +11,36 @@ import Testing
 /// Keys and values kept in bf16.
 struct KeyValueTypeTests {
     private func executor(
-        _ model: PackedModel, _ type: KeyValueType, set: InstructionSet, threads: Int = 2
+        _ model: PackedModel, _ type: KeyValueType, _ kernels: TestedKernels, threads: Int = 2
     ) throws -> Executor {
         var configuration = ExecutorConfiguration(
             pageCount: 512, maximumTokens: 1024, maximumSequences: 32, contextLength: 1024,
-            threads: threads, instructionSet: set)
+            threads: threads)
         configuration.keyValueType = type
-        return try Executor(model: model, configuration: configuration)
+        return try kernels.executor(model, configuration)
     }
 
     private let requests = [3, 17, 40, 700].map {
         TestRequest(prompt: AwkwardModel.prompt($0, seed: UInt64($0)), count: 3)
     }
 
-    @Test(arguments: InstructionSet.available)
-    func aRequestGetsTheSameBitsAloneAndAmongOthers(set: InstructionSet) throws {
+    @Test(arguments: TestedKernels.all)
+    func aRequestGetsTheSameBitsAloneAndAmongOthers(kernels: TestedKernels) throws {
         let model = try AwkwardModel.packed(.bf16)
-        let together = try GreedyDriver(executor: executor(model, .bf16, set: set), chunk: 90)
+        let together = try GreedyDriver(executor: executor(model, .bf16, kernels), chunk: 90)
             .run(requests)
-        let executor = try executor(model, .bf16, set: set, threads: 1)
+        let executor = try executor(model, .bf16, kernels, threads: 1)
         for (request, batched) in zip(requests, together) {
             let alone = try GreedyDriver(executor: executor).run([request], seed: 9)
             #expect(alone[0].logits == batched.logits, "prompt of \(request.prompt.count)")
         }
     }
 
-    @Test(arguments: InstructionSet.available)
-    func roundingMovesTheLogitsALittle(set: InstructionSet) throws {
+    @Test(arguments: TestedKernels.all)
+    func roundingMovesTheLogitsALittle(kernels: TestedKernels) throws {
         let model = try AwkwardModel.packed(.f32)
-        let exact = try GreedyDriver(executor: executor(model, .f32, set: set)).run(requests)
-        let rounded = try GreedyDriver(executor: executor(model, .bf16, set: set)).run(requests)
+        let exact = try GreedyDriver(executor: executor(model, .f32, kernels)).run(requests)
+        let rounded = try GreedyDriver(executor: executor(model, .bf16, kernels)).run(requests)
         for (left, right) in zip(exact, rounded) {
             let difference = zip(left.logits[0], right.logits[0]).map { abs($0 - $1) }.max() ?? 0
             let scale = left.logits[0].map(abs).max() ?? 0
@@ -51,7 +51,7 @@ struct KeyValueTypeTests {
     @Test func halfTheMemoryIsTaken() throws {
         let model = try AwkwardModel.packed(.f32)
         let bytes = try KeyValueType.allCases.map {
-            try executor(model, $0, set: .portable).cacheBytes
+            try executor(model, $0, TestedKernels.all[0]).cacheBytes
         }
         // A head of 22 elements is padded to 32 either way.
         #expect(bytes[1] * 2 == bytes[0])
@@ -63,14 +63,14 @@ struct KeyValueTypeTests {
 
     /// The attention of one query over some keys and values, computed in double precision from what
     /// bf16 keeps of them.
-    @Test(arguments: InstructionSet.available, [2, 16, 22, 32, 64, 80])
-    func attentionIsRightForEachHeadSize(set: InstructionSet, headSize: Int) throws {
-        let kernels = try set.kernels()
+    @Test(arguments: TestedKernels.all, [2, 16, 22, 32, 64, 80])
+    func attentionIsRightForEachHeadSize(kernels: TestedKernels, headSize: Int) throws {
+        let table = try kernels.kernels()
         for type in KeyValueType.allCases {
             var generator = SeededRandom(seed: UInt64(headSize))
             let bench = try AttentionCase(
                 headSize: headSize, tokens: 37, type: type, random: &generator)
-            let result = bench.attend(kernels)
+            let result = bench.attend(table)
             let worst = zip(result, bench.expected()).map { abs(Double($0) - $1) }.max() ?? 1
             #expect(worst < 2e-6, "\(type), head of \(headSize)")
         }

@@ -31,18 +31,26 @@ package final class Executor {
     private var outputs: [LogitsBuffer] = []
 
     /// Allocates everything that steps within `configuration` need.
-    package init(
+    package convenience init(
         model: PackedModel, configuration: ExecutorConfiguration
+    ) throws(InferenceError) {
+        let set: InstructionSet
+        if let given = configuration.instructionSet { set = given } else { set = try .chosen() }
+        try self.init(
+            model: model, configuration: configuration, instructionSet: set,
+            kernels: set.kernels())
+    }
+
+    /// The same with these functions for those of the instruction set.
+    init(
+        model: PackedModel, configuration: ExecutorConfiguration, instructionSet: InstructionSet,
+        kernels: KernelTable
     ) throws(InferenceError) {
         try configuration.check(against: model.configuration)
         self.model = model
         self.configuration = configuration
-        if let set = configuration.instructionSet {
-            instructionSet = set
-        } else {
-            instructionSet = try InstructionSet.chosen()
-        }
-        kernels = try instructionSet.kernels()
+        self.instructionSet = instructionSet
+        self.kernels = kernels
         shape = StepShape(model.configuration)
         cache = try KeyValueCache(
             model: model.configuration, type: configuration.keyValueType,
