@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CKernels
-import EmulatedKernels
 import Foundation
 import ModelLoading
 import TestSupport
@@ -16,8 +15,8 @@ struct KernelTests {
         (65, 64, 6), (17, 100, 7), (70, 31, 8), (12, 1030, 9), (33, 17, 11), (48, 48, 12),
         (34, 515, 13), (9, 200, 24), (3, 1100, 33), (96, 3, 25), (20, 8, 1), (7, 64, 2),
     ]
-    private static let cases = InstructionSet.available.flatMap { set in
-        WeightType.allCases.map { (set, $0) }
+    private static let cases = TestedKernels.all.flatMap { kernels in
+        WeightType.allCases.map { (kernels, $0) }
     }
     /// Factors of adapters are never int8.
     private static let factorCases = cases.filter { $0.1 != .int8 }
@@ -49,15 +48,9 @@ struct KernelTests {
 
     private func multiply(
         _ packed: [UInt32], _ x: [Float], n: Int, k: Int, rows: Int, _ type: WeightType,
-        _ set: InstructionSet
+        _ tested: TestedKernels
     ) throws -> [Float] {
-        try multiply(packed, x, n: n, k: k, rows: rows, type, with: set.kernels())
-    }
-
-    private func multiply(
-        _ packed: [UInt32], _ x: [Float], n: Int, k: Int, rows: Int, _ type: WeightType,
-        with kernels: KernelTable
-    ) throws -> [Float] {
+        let kernels = try tested.kernels()
         let width = n.roundedUp(to: 32)
         let stride = k.roundedUp(to: 2) + 3
         var padded = [Float](repeating: 0, count: rows * stride)
@@ -88,14 +81,14 @@ struct KernelTests {
     }
 
     @Test(arguments: cases)
-    func productsAreRightAtAwkwardSizes(set: InstructionSet, type: WeightType) throws {
+    func productsAreRightAtAwkwardSizes(kernels: TestedKernels, type: WeightType) throws {
         for (index, (n, k, rows)) in Self.sizes.enumerated() {
             var generator = SeededRandom(seed: UInt64(index))
             let w = random(n * k, &generator)
             let x = random(rows * k, &generator)
             let packed = pack(w, n: n, k: k, type)
             let kept = unpack(packed, n: n, k: k, type)
-            let y = try multiply(packed, x, n: n, k: k, rows: rows, type, set)
+            let y = try multiply(packed, x, n: n, k: k, rows: rows, type, kernels)
             var worst = 0.0
             for row in 0..<rows {
                 for column in 0..<n {
@@ -112,7 +105,7 @@ struct KernelTests {
 
     @Test(arguments: WeightType.allCases)
     func fusedSetsGiveTheSameBits(type: WeightType) throws {
-        let sets = InstructionSet.available.filter { $0 != .portable }
+        let sets = TestedKernels.all.filter { $0.set != .portable }
         for (index, (n, k, rows)) in Self.sizes.enumerated() {
             var generator = SeededRandom(seed: UInt64(index))
             let packed = pack(random(n * k, &generator), n: n, k: k, type)
@@ -124,23 +117,8 @@ struct KernelTests {
         }
     }
 
-    /// AVX-512 takes twelve rows by two registers of sixteen; here they are emulated, so that the
-    /// tiles are tested on every machine.
-    @Test(.enabled(if: kernel_table_emulated_avx512() != nil), arguments: WeightType.allCases)
-    func theTilesOfAVX512GiveTheBitsOfAVX2(type: WeightType) throws {
-        let emulated = try #require(kernel_table_emulated_avx512()).pointee
-        for (index, (n, k, rows)) in Self.sizes.enumerated() {
-            var generator = SeededRandom(seed: UInt64(index))
-            let packed = pack(random(n * k, &generator), n: n, k: k, type)
-            let x = random(rows * k, &generator)
-            let wide = try multiply(packed, x, n: n, k: k, rows: rows, type, with: emulated)
-            let own = try multiply(packed, x, n: n, k: k, rows: rows, type, .avx2)
-            #expect(wide.map(\.bitPattern) == own.map(\.bitPattern), "\(n) x \(k), \(rows)")
-        }
-    }
-
     @Test(arguments: factorCases, [1, 3, 8, 17, 64])
-    func shrinkingIsRightAtEachRank(_ path: (InstructionSet, WeightType), rank: Int) throws {
+    func shrinkingIsRightAtEachRank(_ path: (TestedKernels, WeightType), rank: Int) throws {
         let kernels = try path.0.kernels()
         let (k, rows, depth) = (77, 9, 96)
         var generator = SeededRandom(seed: UInt64(rank))
@@ -178,12 +156,12 @@ struct KernelTests {
         }
     }
 
-    @Test(arguments: InstructionSet.available)
-    func theExponentialIsWithinTwoUnits(set: InstructionSet) throws {
-        let kernels = try set.kernels()
+    @Test(arguments: TestedKernels.all)
+    func theExponentialIsWithinTwoUnits(kernels: TestedKernels) throws {
+        let table = try kernels.kernels()
         let x = stride(from: Float(-87.3), through: 87.9, by: 0.0371).map { $0 }
         var y = [Float](repeating: 0, count: x.count)
-        kernels.exponential(x, x.count, &y)
+        table.exponential(x, x.count, &y)
         let worst =
             zip(x, y).map { x, y in
                 let exact = exp(Double(x))
@@ -191,7 +169,7 @@ struct KernelTests {
             }.max() ?? 0
         #expect(worst <= 2)
         var ends: [Float] = [-.infinity, -200, 0, 200, .nan]
-        kernels.exponential(ends, ends.count, &ends)
+        table.exponential(ends, ends.count, &ends)
         #expect(ends[0] == 0 && ends[1] == 0 && ends[2] == 1)
         #expect(ends[3].isFinite && ends[4].isNaN)
     }
@@ -214,23 +192,24 @@ struct KernelTests {
         }
     }
 
-    @Test(arguments: InstructionSet.available)
-    func whatIsNotFiniteStaysSoAsAnInteger(set: InstructionSet) throws {
+    @Test(arguments: TestedKernels.all)
+    func whatIsNotFiniteStaysSoAsAnInteger(kernels: TestedKernels) throws {
         let packed = pack([Float](repeating: 1, count: 300), n: 1, k: 300, .int8)
         for value in [Float.nan, .infinity, -.infinity] {
             var x = [Float](repeating: 0.5, count: 600)
             x[270] = value
-            let y = try multiply(packed, x, n: 1, k: 300, rows: 2, .int8, set)
+            let y = try multiply(packed, x, n: 1, k: 300, rows: 2, .int8, kernels)
             #expect(y[0].isNaN && abs(y[32] - 150) < 0.01)
         }
         for value in [Float.nan, .infinity, -.infinity] {
             var w = [Float](repeating: 1, count: 600)
             w[270] = value
             let x = [Float](repeating: 0.5, count: 300)
-            let y = try multiply(pack(w, n: 2, k: 300, .int8), x, n: 2, k: 300, rows: 1, .int8, set)
+            let y = try multiply(
+                pack(w, n: 2, k: 300, .int8), x, n: 2, k: 300, rows: 1, .int8, kernels)
             #expect(!y[0].isFinite && abs(y[1] - 150) < 0.01)
         }
         let tiny = [Float](repeating: .leastNonzeroMagnitude, count: 300)
-        #expect(try multiply(packed, tiny, n: 1, k: 300, rows: 1, .int8, set)[0] == 0)
+        #expect(try multiply(packed, tiny, n: 1, k: 300, rows: 1, .int8, kernels)[0] == 0)
     }
 }
