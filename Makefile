@@ -9,8 +9,9 @@
 #
 # Each installs what is missing, asks for nothing, and does nothing the second time.
 
-PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev pkg-config curl \
-             valgrind binutils
+PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev pkg-config curl
+# What only the count of instructions needs.
+COUNTING  := valgrind binutils
 VENV      := .build/clients
 MANIFEST  ?= Manifests/quickstart.yaml
 BASELINE  := Tests/InstructionCount/baseline.json
@@ -34,6 +35,7 @@ bench: packages
 	swift build -c release --product ExecutorBenchmark
 	.build/release/ExecutorBenchmark
 
+instructions instructions-baseline: PACKAGES += $(COUNTING)
 instructions: packages
 	swift build -c release --product InstructionCount
 	.build/release/InstructionCount check $(BASELINE)

@@ -266,8 +266,8 @@ package struct HostAssembly {
             """
             \(spec.replicas.count.value) replica(s) of \(threads) thread(s), each with \
             \(memory.pages) KV pages (\(Megabytes(memory.pages * memory.pageBytes))) and \
-            \(Megabytes(memory.adapterBytes)) for adapters, and room for \
-            \(memory.mergedCopies) merged copies of \(Megabytes(model.packed.mergedByteCount))
+            \(Megabytes(memory.adapterBytes)) for adapters; merged copies: \(memory.mergedCopies) \
+            of \(Megabytes(model.packed.mergedByteCount))
             """)
         switch model.packed.cacheOutcome {
         case .unused: break
