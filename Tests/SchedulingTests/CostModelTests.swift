@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PolicyKit
 import Scheduling
 import TestSupport
 import Testing
 
 struct CostModelTests {
-    /// A machine whose step times are linear in the features.
-    private func trueSeconds(_ step: StepFeatures) -> Double {
-        0.004 + 0.0021 * Double(step.promptTokens) + 0.0013 * Double(step.decodeRows)
+    /// A machine whose step times are linear in the work.
+    private func trueSeconds(_ step: StepWork) -> Double {
+        0.004 + 0.0021 * Double(step.promptTokens) + 0.0013 * Double(step.decodeTokens)
             + 2e-8 * Double(step.attendedTokens) + 1.5e-6 * Double(step.rankTokens)
             + 1e-5 * Double(step.distinctRanks) + (step.isMerged ? 0.0005 : 0)
     }
 
-    private func randomStep(_ random: inout SeededRandom) -> StepFeatures {
-        var step = StepFeatures()
+    private func randomStep(_ random: inout SeededRandom) -> StepWork {
+        var step = StepWork()
         step.promptTokens = random.chance(50) ? random.below(256) : 0
-        step.decodeRows = 1 + random.below(32)
-        step.attendedTokens = step.decodeRows * random.below(2_000) + step.promptTokens * 100
+        step.decodeTokens = 1 + random.below(32)
+        step.attendedTokens = step.decodeTokens * random.below(2_000) + step.promptTokens * 100
         step.isMerged = random.chance(30)
         if !step.isMerged {
-            step.rankTokens = (step.promptTokens + step.decodeRows) * 16
+            step.rankTokens = (step.promptTokens + step.decodeTokens) * 16
             step.distinctRanks = 16 * random.below(16)
         }
         return step
@@ -34,11 +35,11 @@ struct CostModelTests {
     @Test
     func nothingIsPredictedBeforeTheFirstObservation() {
         var model = StepCostModel()
-        #expect(model.predict(StepFeatures()) == nil)
+        #expect(model.predict(StepWork()) == nil)
         #expect(model.predict(PendingWork()) == nil)
-        model.observe(StepFeatures(), took: .milliseconds(10))
+        model.observe(StepWork(), took: .milliseconds(10))
         #expect(model.observations == 1)
-        #expect(model.predict(StepFeatures()) != nil)
+        #expect(model.predict(StepWork()) != nil)
     }
 
     @Test(arguments: 0..<5 as Range<UInt64>)
@@ -100,7 +101,7 @@ struct CostModelTests {
         for _ in 0..<1_000 {
             var step = randomStep(&random)
             if random.chance(5) { step.attendedTokens = .max }
-            if random.chance(5) { step = StepFeatures() }
+            if random.chance(5) { step = StepWork() }
             model.observe(step, took: times[random.below(times.count)])
             guard let time = model.predict(randomStep(&random)) else { continue }
             #expect(time >= .zero && seconds(time) <= 1e9, "seed \(seed)")
@@ -111,11 +112,11 @@ struct CostModelTests {
     @Test
     func theSameLoadForEverDoesNotBlowUp() {
         var model = StepCostModel()
-        var step = StepFeatures()
-        step.decodeRows = 1
+        var step = StepWork()
+        step.decodeTokens = 1
         for _ in 0..<10_000 { model.observe(step, took: .milliseconds(5)) }
         #expect(abs(seconds(model.predict(step)) - 0.005) < 1e-5)
-        step.decodeRows = 16
+        step.decodeTokens = 16
         step.promptTokens = 100
         let predicted = seconds(model.predict(step))
         #expect(predicted >= 0 && predicted < 10)

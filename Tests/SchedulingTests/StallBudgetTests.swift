@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PolicyKit
 import Scheduling
 import Testing
 
@@ -9,10 +10,10 @@ struct StallBudgetTests {
     private func costs() -> StepCostModel {
         var model = StepCostModel()
         for round in 0..<400 {
-            var step = StepFeatures()
+            var step = StepWork()
             step.promptTokens = round % 4 == 0 ? 0 : (round * 37) % 300
-            step.decodeRows = (round * 7) % 20
-            let milliseconds = 10 + step.promptTokens + 2 * step.decodeRows
+            step.decodeTokens = (round * 7) % 20
+            let milliseconds = 10 + step.promptTokens + 2 * step.decodeTokens
             model.observe(step, took: .milliseconds(milliseconds))
         }
         return model
@@ -21,15 +22,15 @@ struct StallBudgetTests {
     /// A budget that has seen a step of so many prompt tokens.
     private func budget(_ milliseconds: Int, measured: Int = 512) -> StallBudget {
         var budget = StallBudget(bound: .milliseconds(milliseconds))
-        var step = StepFeatures()
+        var step = StepWork()
         step.promptTokens = measured
         budget.observe(step, took: .milliseconds(1), limit: nil)
         return budget
     }
 
-    private func rows(_ count: Int) -> StepFeatures {
-        var rows = StepFeatures()
-        rows.decodeRows = count
+    private func rows(_ count: Int) -> StepWork {
+        var rows = StepWork()
+        rows.decodeTokens = count
         return rows
     }
 
@@ -52,7 +53,7 @@ struct StallBudgetTests {
     func longContextsAndAdaptersLeaveLessRoom() {
         var model = StepCostModel()
         for round in 0..<600 {
-            var step = StepFeatures()
+            var step = StepWork()
             step.promptTokens = (round * 37) % 300
             step.attendedTokens = (round * 1_009) % 400_000
             step.rankTokens = step.promptTokens * [0, 8, 16][round % 3]
@@ -112,11 +113,11 @@ struct StallBudgetTests {
         tokens: Int, milliseconds: Int, limit: Int?, direction: Int
     ) {
         var budget = budget(100)
-        var over = StepFeatures()
+        var over = StepWork()
         over.promptTokens = 100
         budget.observe(over, took: .seconds(1), limit: 100)
         let before = budget.margin
-        var step = StepFeatures()
+        var step = StepWork()
         step.promptTokens = tokens
         budget.observe(step, took: .milliseconds(milliseconds), limit: limit)
         #expect((budget.margin - before).sign(ofAtLeast: 1e-9) == direction)
@@ -125,7 +126,7 @@ struct StallBudgetTests {
     @Test
     func theMarginStaysWithinItsBounds() {
         var budget = budget(100)
-        var step = StepFeatures()
+        var step = StepWork()
         step.promptTokens = 100
         for _ in 0..<200 { budget.observe(step, took: .seconds(1), limit: 100) }
         #expect(budget.margin == 4)

@@ -54,6 +54,15 @@ public struct BatchingContext: Sendable {
     /// The mode of the iteration before.
     public var currentMode: BatchMode
 
+    /// Merged copies that the replica has, and the one that it builds.
+    public var copies: MergedCopiesSnapshot
+
+    /// What the host has measured of its own costs.
+    public var costs: CostEstimates
+
+    /// Whether somebody reads ``BatchPlan/reason``.
+    public var wantsReason: Bool
+
     /// Adapters that the fairness policy wants served before any other, the most urgent first.
     ///
     /// A policy may weigh this against the cost of a switch, but a request of such an adapter that
@@ -68,6 +77,9 @@ public struct BatchingContext: Sendable {
         self.now = now
         self.limits = limits
         self.currentMode = .unmerged
+        self.copies = MergedCopiesSnapshot()
+        self.costs = CostEstimates()
+        self.wantsReason = false
         self.mustServe = []
         self.notMergeable = []
     }
@@ -94,9 +106,21 @@ public struct BatchPlan: Sendable, Equatable {
     public var mode: BatchMode
     public var entries: [Entry]
 
+    /// An adapter whose merged copy is to be built beside this iteration, for later ones.
+    ///
+    /// Nothing happens where it is ready, or another is being built. Where there is no room for one
+    /// more, the copy that was used least recently leaves at once.
+    public var prepares: AdapterID?
+
+    /// Why, in a few words with the numbers compared, for people who read the decision trace; it
+    /// may stay empty, and need not be made unless ``BatchingContext/wantsReason``.
+    public var reason: String
+
     public init(mode: BatchMode = .unmerged, entries: [Entry] = []) {
         self.mode = mode
         self.entries = entries
+        self.prepares = nil
+        self.reason = ""
     }
 }
 
@@ -114,6 +138,9 @@ public struct StepObservation: Sendable {
     /// The mode it ran in: unmerged where the plan named one whose merged copy was not ready.
     public var mode: BatchMode
 
+    /// What it computed.
+    public var work: StepWork
+
     /// Prompt tokens and decode rows computed.
     public var promptTokens: Int
     public var decodeTokens: Int
@@ -126,6 +153,7 @@ public struct StepObservation: Sendable {
         self.stepTime = stepTime
         self.mergeTime = .zero
         self.mode = mode
+        self.work = StepWork()
         self.promptTokens = 0
         self.decodeTokens = 0
         self.served = served
@@ -140,7 +168,9 @@ public protocol BatchingPolicy: Policy {
     /// twice, 1 to `pendingTokens` tokens each, at most `limits.requests` entries and
     /// `limits.tokens` tokens, pages within `limits.freePages`, only requests whose adapter is
     /// resident, and in merged mode only requests of that adapter. A merged copy that is not ready is
-    /// built while iterations go on; until then such a plan runs unmerged. An empty plan while requests are
+    /// built while iterations go on; until then such a plan runs unmerged. A copy may be asked for
+    /// ahead of its use with ``BatchPlan/prepares``, for an adapter that a request shows as
+    /// resident. An empty plan while requests are
     /// runnable is allowed; the host asks again when something changed.
     ///
     /// `requests` are all unfinished requests of the replica, in the order that the fairness policy

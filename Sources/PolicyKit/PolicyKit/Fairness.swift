@@ -8,10 +8,18 @@ public struct FairnessContext: Sendable {
     /// The mode of the iteration before.
     public var currentMode: BatchMode
 
+    /// What the host has measured of its own costs.
+    public var costs: CostEstimates
+
+    /// Whether somebody reads ``FairnessArrangement/reason``.
+    public var wantsReason: Bool
+
     public init(now: Instant, limits: BatchLimits) {
         self.now = now
         self.limits = limits
         self.currentMode = .unmerged
+        self.costs = CostEstimates()
+        self.wantsReason = false
     }
 }
 
@@ -29,8 +37,18 @@ public struct FairnessArrangement: Sendable, Equatable {
     /// Adapters of the requests shown that may not be merged on.
     public var notMergeable: Set<AdapterID>
 
+    /// Positions of requests that end now, as they cannot meet their target any more; only of
+    /// requests that have generated nothing, none twice. Their clients are told so.
+    public var aborts: [Int]
+
+    /// Why, in a few words with the numbers compared, for people who read the decision trace; it
+    /// may stay empty, and need not be made unless ``FairnessContext/wantsReason``.
+    public var reason: String
+
     public init(order: [Int]) {
         self.order = order
+        self.aborts = []
+        self.reason = ""
         self.mustServe = []
         self.notMergeable = []
     }

@@ -32,6 +32,27 @@ extension RequestSnapshot {
     }
 }
 
+extension FairnessArrangement {
+    /// The first rule of ``aborts`` that the arrangement breaks, or `nil`.
+    public func violationOfAborts(among requests: Span<RequestSnapshot>) -> PolicyError? {
+        var seen: Set<Int> = []
+        for position in aborts {
+            guard requests.indices.contains(position) else {
+                return PolicyError(
+                    "the arrangement ends request \(position), there are \(requests.count)")
+            }
+            guard seen.insert(position).inserted else {
+                return PolicyError("the arrangement ends request \(position) twice")
+            }
+            guard requests[position].generatedTokens == 0 else {
+                return PolicyError(
+                    "the arrangement ends request \(position), which has generated tokens")
+            }
+        }
+        return nil
+    }
+}
+
 /// The arithmetic of KV pages.
 public enum KVPages {
     /// Pages that hold `tokens` tokens; none for a count below 1.
@@ -90,7 +111,13 @@ extension BatchPlan {
 
     /// The adapter to merge must be one that the replica holds, which a request shows.
     private func violationOfMode(for requests: Span<RequestSnapshot>) -> PolicyError? {
-        guard let adapter = mode.mergedAdapter else { return nil }
+        mode.mergedAdapter.flatMap { violation(merging: $0, for: requests) }
+            ?? prepares.flatMap { violation(merging: $0, for: requests) }
+    }
+
+    private func violation(
+        merging adapter: AdapterID, for requests: Span<RequestSnapshot>
+    ) -> PolicyError? {
         if adapter.isBase {
             return PolicyError("the plan merges the base model, which is no adapter")
         }

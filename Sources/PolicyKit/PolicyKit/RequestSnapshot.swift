@@ -23,8 +23,18 @@ public struct RequestSnapshot: Sendable {
     /// Whether the adapter's weights lie in this replica's memory, ready to run.
     public var isAdapterResident: Bool
 
+    /// The largest rank of the adapter's matrices; 0 for the base.
+    public var adapterRank: Int
+
+    /// Shares of service that the manifest gives the adapter and the tenant, relative to others.
+    public var adapterWeight: Double
+    public var tenantWeight: Double
+
     /// When the request came to the host; kept over preemption and migration.
     public var arrival: Instant
+
+    /// When its first token should be there at the latest, where its service class sets a target.
+    public var firstTokenDeadline: Instant?
 
     /// Tokens of the prompt, and of what a preempted request had generated before.
     public var promptTokens: Int
@@ -47,7 +57,11 @@ public struct RequestSnapshot: Sendable {
         self.tenant = tenant
         self.phase = .waiting
         self.isAdapterResident = true
+        self.adapterRank = 0
+        self.adapterWeight = 1
+        self.tenantWeight = 1
         self.arrival = arrival
+        self.firstTokenDeadline = nil
         self.promptTokens = promptTokens
         self.computedTokens = 0
         self.generatedTokens = 0

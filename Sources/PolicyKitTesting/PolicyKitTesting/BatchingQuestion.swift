@@ -17,6 +17,9 @@ struct BatchingQuestion: PolicyQuestion {
         requests = generator.requests(count: size.count(from: &generator), at: now)
         context = BatchingContext(now: now, limits: generator.limits())
         context.currentMode = generator.mode(among: requests)
+        context.copies = generator.copies(among: requests)
+        context.costs = generator.costs()
+        context.wantsReason = generator.chance(oneIn: 4)
         context.mustServe = generator.someAdapters(of: requests)
         context.notMergeable = Set(generator.someAdapters(of: requests))
         if generator.chance(oneIn: 3) { requests.shuffle(using: &generator) }
@@ -32,7 +35,8 @@ struct BatchingQuestion: PolicyQuestion {
         if let error = plan.violation(for: requests.span, under: context.limits) {
             return error.description
         }
-        if let adapter = plan.mode.mergedAdapter, context.notMergeable.contains(adapter) {
+        for adapter in [plan.mode.mergedAdapter, plan.prepares].compactMap({ $0 })
+        where context.notMergeable.contains(adapter) {
             return "the plan merges adapter \(adapter.rawValue), which fairness forbids"
         }
         return nil
@@ -77,7 +81,7 @@ struct BatchingQuestion: PolicyQuestion {
             .joined(separator: ", ")
         return listing(
             [
-                context.limits.text,
+                context.limits.text, context.copies.text, context.costs.text,
                 "  mode before \(context.currentMode), must serve [\(adapters)], not mergeable "
                     + "[\(unmergeable)]",
             ] + requests.map(\.text))

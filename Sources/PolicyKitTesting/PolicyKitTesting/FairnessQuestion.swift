@@ -17,6 +17,8 @@ struct FairnessQuestion: PolicyQuestion {
         requests = generator.requests(count: size.count(from: &generator), at: now)
         context = FairnessContext(now: now, limits: generator.limits())
         context.currentMode = generator.mode(among: requests)
+        context.costs = generator.costs()
+        context.wantsReason = generator.chance(oneIn: 4)
     }
 
     func ask(_ subject: any FairnessPolicy) throws(PolicyError) -> FairnessArrangement {
@@ -37,7 +39,7 @@ struct FairnessQuestion: PolicyQuestion {
         where !adapters.contains(adapter) {
             return "names adapter \(adapter.rawValue), of which there is no request"
         }
-        return nil
+        return arrangement.violationOfAborts(among: requests.span)?.description
     }
 
     func report(

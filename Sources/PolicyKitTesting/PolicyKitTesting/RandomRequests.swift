@@ -17,6 +17,13 @@ extension SeededGenerator {
                 arrival: now.advanced(by: .zero - age),
                 promptTokens: 1 + skewed(upTo: 2_000))
             request.maximumTokens = 1 + skewed(upTo: 1_000)
+            request.adapterRank = request.adapter.isBase ? 0 : 8 << (request.adapter.rawValue % 4)
+            request.adapterWeight = Double(1 + request.adapter.rawValue % 3)
+            request.tenantWeight = Double(1 + request.tenant.rawValue % 2) / 2
+            if chance(oneIn: 2) {
+                request.firstTokenDeadline = request.arrival.advanced(
+                    by: .milliseconds(integer(1...2_000)))
+            }
             request.isAdapterResident =
                 request.adapter.isBase || !chance(oneIn: 1 + residentOneIn)
             advance(&request)
@@ -64,6 +71,37 @@ extension SeededGenerator {
         return [.unmerged, .merged(adapter), .mixed(adapter)].randomElement(using: &self)!
     }
 
+    /// Costs as a machine might have, or none measured yet.
+    mutating func costs() -> CostEstimates {
+        var costs = CostEstimates()
+        guard !chance(oneIn: 4) else { return costs }
+        costs.observations = integer(1...10_000)
+        costs.relativeError = Double(integer(0...100)) / 100
+        costs.perStep = Double(integer(0...50_000)) * 1e-6
+        costs.perPromptToken = Double(integer(0...2_000)) * 1e-6
+        costs.perDecodeToken = Double(integer(-100...5_000)) * 1e-6
+        costs.perAttendedToken = Double(integer(0...1_000)) * 1e-9
+        costs.perRankToken = Double(integer(-10...100)) * 1e-6
+        costs.perDistinctRank = Double(integer(-10...100)) * 1e-6
+        costs.perMergedStep = Double(integer(-1_000...1_000)) * 1e-6
+        if chance(oneIn: 2) { costs.mergeTime = duration(upToMicroseconds: 500_000) }
+        if chance(oneIn: 2) { costs.loadSecondsPerByte = 1e-9 }
+        costs.outputShare = Double(integer(0...100)) / 100
+        return costs
+    }
+
+    /// Merged copies of some of the adapters that the requests name, and perhaps of another.
+    mutating func copies(among requests: [RequestSnapshot]) -> MergedCopiesSnapshot {
+        let capacity = integer(0...3)
+        var adapters = Set(requests.map(\.adapter)).union([AdapterID(rawValue: 77)])
+        adapters.remove(.base)
+        let some = adapters.sorted().shuffled(using: &self)
+        let ready = Array(some.prefix(integer(0...capacity)))
+        let building =
+            ready.count < capacity && chance(oneIn: 3) ? some.dropFirst(ready.count).first : nil
+        return MergedCopiesSnapshot(capacity: capacity, ready: ready, building: building)
+    }
+
     /// Some of the adapters that the requests name, in random order.
     mutating func someAdapters(of requests: [RequestSnapshot]) -> [AdapterID] {
         guard chance(oneIn: 3) else { return [] }
@@ -79,6 +117,23 @@ extension RequestSnapshot {
             + "\(isAdapterResident ? "" : " (absent)"), \(phase), prompt \(promptTokens), "
             + "computed \(computedTokens), generated \(generatedTokens) of at most "
             + "\(maximumTokens)"
+    }
+}
+
+extension MergedCopiesSnapshot {
+    var text: String {
+        let ready = ready.map { "\($0.rawValue)" }.joined(separator: ", ")
+        return "  merged copies: room for \(capacity), ready [\(ready)], building "
+            + (building.map { "\($0.rawValue)" } ?? "none")
+    }
+}
+
+extension CostEstimates {
+    var text: String {
+        "  costs after \(observations) iterations: \(perStep) s and \(perPromptToken) per prompt "
+            + "token, \(perDecodeToken) per decode token, \(perRankToken) per token and rank, "
+            + "\(perDistinctRank) per rank, \(perMergedStep) merged; merging "
+            + (mergeTime.map { "\($0)" } ?? "unknown")
     }
 }
 

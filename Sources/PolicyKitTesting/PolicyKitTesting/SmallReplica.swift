@@ -18,6 +18,8 @@ struct SmallReplica {
     private var live: [Running] = []
     private var residentFrom: [AdapterID: Instant] = [:]
     private var mode = BatchMode.unmerged
+    private var copies = MergedCopiesSnapshot(capacity: 1)
+    private var copyReady = Instant(nanoseconds: 0)
 
     init(limits: BatchLimits, adapterLoadTime: Duration) {
         self.limits = limits
@@ -48,6 +50,8 @@ struct SmallReplica {
         }
         var context = BatchingContext(now: now, limits: limits)
         context.currentMode = mode
+        context.copies = copies
+        context.costs = Self.costs
         for request in first where !context.mustServe.contains(request.adapter) {
             context.mustServe.append(request.adapter)
         }
@@ -60,14 +64,15 @@ struct SmallReplica {
     ) -> (step: StepObservation, ended: [Workload.Job]) {
         let tokens = plan.entries.reduce(0) { $0 + $1.tokens }
         let stepTime = Duration.microseconds(200 + 20 * tokens)
+        mode = possibleMode(plan)
         var step = StepObservation(
-            start: now, stepTime: stepTime, mode: plan.mode,
+            start: now, stepTime: stepTime, mode: mode,
             served: plan.entries.map { question.requests[$0.index] })
-        if let adapter = plan.mode.mergedAdapter, adapter != mode.mergedAdapter {
-            step.mergeTime = .milliseconds(2)
-        }
-        mode = plan.mode
+        var ran = plan
+        ran.mode = mode
+        step.work = StepWork(ran, of: question.requests.span)
         now = now.advanced(by: step.stepTime + step.mergeTime)
+        finishCopy()
         for entry in plan.entries {
             let id = question.requests[entry.index].id
             guard let index = live.firstIndex(where: { $0.request.id == id }) else { continue }
@@ -81,6 +86,41 @@ struct SmallReplica {
         let ended = live.filter(\.hasEnded).map(\.job)
         live.removeAll(where: \.hasEnded)
         return (step, ended)
+    }
+
+    private static let costs: CostEstimates = {
+        var costs = CostEstimates()
+        costs.observations = 1_000
+        costs.perStep = 200e-6
+        costs.perPromptToken = 20e-6
+        costs.perDecodeToken = 20e-6
+        costs.mergeTime = .milliseconds(2)
+        return costs
+    }()
+
+    /// As a host does: a copy that is not ready is built beside the iterations.
+    private mutating func possibleMode(_ plan: BatchPlan) -> BatchMode {
+        if let wanted = plan.mode.mergedAdapter {
+            guard copies.ready.contains(wanted) else {
+                build(wanted)
+                return .unmerged
+            }
+        }
+        if let wanted = plan.prepares { build(wanted) }
+        return plan.mode
+    }
+
+    private mutating func build(_ adapter: AdapterID) {
+        guard copies.building == nil, !copies.ready.contains(adapter) else { return }
+        if copies.ready.count == copies.capacity { copies.ready.removeFirst() }
+        copies.building = adapter
+        copyReady = now.advanced(by: .milliseconds(2))
+    }
+
+    private mutating func finishCopy() {
+        guard let built = copies.building, now >= copyReady else { return }
+        copies.building = nil
+        copies.ready.append(built)
     }
 
     /// Whether a request that has begun cannot compute a token for lack of pages.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PolicyKit
+
 /// How many prompt tokens may join an iteration so that requests which decode wait no longer for it
 /// than a bound.
 ///
@@ -36,7 +38,7 @@ package struct StallBudget: Sendable, Equatable {
     ///
     /// `rows` are the features of the decode rows alone.
     package func promptTokens(
-        beside rows: StepFeatures, of prompts: some Sequence<PromptPart>, most: Int,
+        beside rows: StepWork, of prompts: some Sequence<PromptPart>, most: Int,
         by costs: StepCostModel
     ) -> Int {
         let cap = min(most, max(Self.leastPromptTokens, 2 * measuredPromptTokens))
@@ -54,7 +56,7 @@ package struct StallBudget: Sendable, Equatable {
 
     /// The most tokens of a prompt, up to `whole`, with which the step keeps to the bound.
     private func fitting(
-        _ whole: Int, of prompt: PromptPart, in step: StepFeatures, by costs: StepCostModel
+        _ whole: Int, of prompt: PromptPart, in step: StepWork, by costs: StepCostModel
     ) -> Int {
         var (low, high) = (0, whole)
         while low < high {
@@ -72,7 +74,7 @@ package struct StallBudget: Sendable, Equatable {
 
     /// Learns from a step; `limit` is what ``promptTokens(beside:of:most:by:)`` had allowed it, or
     /// `nil` where nothing decoded.
-    package mutating func observe(_ step: StepFeatures, took time: Duration, limit: Int?) {
+    package mutating func observe(_ step: StepWork, took time: Duration, limit: Int?) {
         measuredPromptTokens = max(measuredPromptTokens, step.promptTokens)
         // Below the least there is nothing to learn: fewer tokens are never asked for.
         guard let limit, step.promptTokens > Self.leastPromptTokens else { return }
@@ -103,7 +105,7 @@ package struct PromptPart: Sendable, Equatable {
     }
 }
 
-extension StepFeatures {
+extension StepWork {
     /// Adds the first `tokens` tokens of what is left of a prompt.
     fileprivate mutating func add(_ prompt: PromptPart, tokens: Int) {
         guard tokens > 0 else { return }

@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import PolicyKit
+package import PolicyKit
 
-/// What the time of one iteration depends on.
-package struct StepFeatures: Sendable, Equatable {
-    package var promptTokens = 0
-    package var decodeRows = 0
-
-    /// Pairs of a query and a key that attention visits, per head and layer.
-    package var attendedTokens = 0
-
-    /// Σ tokens × rank over the LoRA paths that are computed; none for rows of the merged adapter.
-    package var rankTokens = 0
-
-    /// Σ rank over the distinct adapters whose paths are computed.
-    package var distinctRanks = 0
-
-    /// Whether the iteration uses a merged copy of the weights.
-    package var isMerged = false
-
-    package init() {}
-
+extension StepWork {
     var vector: SIMD8<Double> {
         SIMD8(
-            steps: 1, promptTokens: Double(promptTokens), decodeRows: Double(decodeRows),
+            steps: 1, promptTokens: Double(promptTokens), decodeRows: Double(decodeTokens),
             attended: Double(attendedTokens), rankTokens: Double(rankTokens),
             distinctRanks: Double(distinctRanks), merged: isMerged ? 1 : 0)
     }
@@ -66,13 +48,13 @@ package struct StepCostModel: Sendable, Equatable {
     package init() {}
 
     /// The time of an iteration, or `nil` before the first observation; never negative.
-    package func predict(_ step: StepFeatures) -> Duration? { time(of: step.vector) }
+    package func predict(_ step: StepWork) -> Duration? { time(of: step.vector) }
 
     /// The time of many iterations, or `nil` before the first observation; never negative.
     package func predict(_ work: PendingWork) -> Duration? { time(of: work.vector) }
 
     /// Learns the measured time of an iteration; times that are not positive are ignored.
-    package mutating func observe(_ step: StepFeatures, took time: Duration) {
+    package mutating func observe(_ step: StepWork, took time: Duration) {
         let seconds = time.inSeconds
         guard seconds > 0 else { return }
         let input = step.vector / seconds
@@ -90,6 +72,22 @@ package struct StepCostModel: Sendable, Equatable {
         observations = min(observations + 1, .max - 1)
     }
 
+    /// The fit as policies see it.
+    var estimates: CostEstimates {
+        var estimates = CostEstimates()
+        estimates.observations = observations
+        estimates.relativeError = relativeError
+        let weights = fit.weights / .scales
+        estimates.perStep = weights[0]
+        estimates.perPromptToken = weights[1]
+        estimates.perDecodeToken = weights[2]
+        estimates.perAttendedToken = weights[3]
+        estimates.perRankToken = weights[4]
+        estimates.perDistinctRank = weights[5]
+        estimates.perMergedStep = weights[6]
+        return estimates
+    }
+
     private func time(of vector: SIMD8<Double>) -> Duration? {
         guard observations > 0 else { return nil }
         return Duration.clamping(seconds: (fit.weights * vector).sum())
@@ -102,10 +100,12 @@ extension SIMD8<Double> {
         steps: Double, promptTokens: Double, decodeRows: Double, attended: Double,
         rankTokens: Double, distinctRanks: Double, merged: Double
     ) {
-        self.init(
-            steps, promptTokens / 256, decodeRows / 16, attended / 65_536, rankTokens / 4_096,
-            distinctRanks / 256, merged, 0)
+        let unscaled = SIMD8(
+            steps, promptTokens, decodeRows, attended, rankTokens, distinctRanks, merged, 0)
+        self = unscaled / .scales
     }
+
+    fileprivate static let scales = SIMD8<Double>(1, 256, 16, 65_536, 4_096, 256, 1, 1)
 }
 
 extension Duration {

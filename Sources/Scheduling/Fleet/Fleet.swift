@@ -210,6 +210,13 @@ package struct Fleet {
         forget(change(replica.rawValue, at: now) { $0.failStep(number, at: now) })
     }
 
+    /// As ``ReplicaScheduler/takeAborted()``.
+    package mutating func takeAborted(of replica: ReplicaID) -> [RequestID] {
+        let aborted = replicas[replica.rawValue].takeAborted()
+        for id in aborted where replicas[replica.rawValue].isDeparted(id) { routes[id] = nil }
+        return aborted
+    }
+
     /// As ``ReplicaScheduler/takeActions()``.
     package mutating func takeActions(of replica: ReplicaID) -> [AdapterResidency.Action] {
         replicas[replica.rawValue].takeActions()

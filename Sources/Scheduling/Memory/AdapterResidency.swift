@@ -16,6 +16,9 @@ package struct AdapterDescription: Sendable, Equatable {
     /// Whether it is loaded at once and never leaves.
     package internal(set) var isPinned: Bool
 
+    /// Its share of service, relative to others.
+    package var weight = 1.0
+
     package init(id: AdapterID, bytes: Int, rank: Int, isPinned: Bool = false) {
         self.id = id
         self.bytes = bytes

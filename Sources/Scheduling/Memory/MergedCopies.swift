@@ -45,6 +45,11 @@ package struct MergedCopies {
         self.capacity = max(0, capacity)
     }
 
+    /// As policies see it.
+    package var snapshot: MergedCopiesSnapshot {
+        MergedCopiesSnapshot(capacity: capacity, ready: ready, building: building)
+    }
+
     package func state(of id: AdapterID) -> State {
         if building == id { return .building }
         return ready.contains(id) ? .ready : .absent

@@ -67,6 +67,10 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var cancelled = 0
     package var failed = 0
 
+    /// Requests that a fairness policy gave up before their first token, as they could not meet their
+    /// target.
+    package var aborted = 0
+
     /// Iterations by mode, and changes of the merged adapter from one to the next.
     package var unmergedSteps = 0
     package var mergedSteps = 0

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PolicyKit
+
 /// What a replica has measured of its own costs.
 package struct ReplicaCosts: Sendable, Equatable {
     package internal(set) var steps = StepCostModel()
@@ -10,11 +12,26 @@ package struct ReplicaCosts: Sendable, Equatable {
     /// exponentially weighted mean, 1 before the first.
     package private(set) var outputShare = 1.0
     private var outputs = 0
+    private var copyBytes = 0
 
     package init() {}
 
     /// Whether step times can be predicted.
     package var isMeasured: Bool { steps.observations > 0 }
+
+    /// All of it, as policies see it.
+    package var estimates: CostEstimates {
+        var estimates = steps.estimates
+        estimates.mergeTime = merging.predict(bytes: copyBytes)
+        estimates.loadSecondsPerByte = loading.secondsPerByte
+        estimates.outputShare = outputShare
+        return estimates
+    }
+
+    mutating func observeCopy(bytes: Int, took time: Duration) {
+        copyBytes = bytes
+        merging.observe(bytes: bytes, took: time)
+    }
 
     mutating func observeOutput(generated: Int, most: Int) {
         guard most > 0 else { return }

@@ -9,10 +9,15 @@ extension ReplicaScheduler {
     mutating func possibleMode(_ wanted: BatchMode) -> BatchMode {
         guard let adapter = wanted.mergedAdapter else { return wanted }
         if copies.use(adapter) { return wanted }
-        // The copy is made from the adapter's weights: they stay until it is whole.
-        if copies.begin(adapter) { residency.hold(adapter) }
+        prepare(adapter)
         counters.unmergedInstead += 1
         return .unmerged
+    }
+
+    /// Has a merged copy built beside the steps, where that can be done now.
+    mutating func prepare(_ adapter: AdapterID) {
+        // The copy is made from the adapter's weights: they stay until it is whole.
+        if copies.begin(adapter) { residency.hold(adapter) }
     }
 
     /// A copy that an action asked for is whole; building it took `time` of its thread.
@@ -21,7 +26,7 @@ extension ReplicaScheduler {
     ) {
         guard copies.built(id) else { return }
         counters.merges += 1
-        costs.merging.observe(bytes: bytes, took: time)
+        costs.observeCopy(bytes: bytes, took: time)
         residency.letGo(id, at: now)
         forgetRetired()
     }

@@ -29,6 +29,7 @@ extension ReplicaScheduler {
         let isForced = areUndoingEachOther
         if isForced { counters.forcedSteps += 1 }
         let arrangement = arrange(isForced: isForced, at: now)
+        guard isRunnable else { return nil }
         makeRoom(arrangement.order)
         adoptPrefixes(arrangement.order)
         guard let chosen = choose(arrangement, isForced: isForced, at: now) else {
@@ -52,7 +53,9 @@ extension ReplicaScheduler {
         guard backlog.runnable > 0 else { return nil }
         tokenLimit = chooseTokenLimit()
         let arrangement = arrange(isForced: false, at: now)
-        guard missingPages(arrangement.order) <= pages.freePages else { return nil }
+        guard backlog.runnable > 0, missingPages(arrangement.order) <= pages.freePages else {
+            return nil
+        }
         adoptPrefixes(arrangement.order)
         return choose(arrangement, isForced: false, at: now).flatMap { launch($0, at: now) }
     }
@@ -77,6 +80,8 @@ extension ReplicaScheduler {
         if isForced { return arrangement }
         var context = FairnessContext(now: now, limits: limits)
         context.currentMode = mode
+        context.costs = costs.estimates
+        context.wantsReason = wantsReasons
         let requests = queue.snapshots
         var fault: (PolicyFault, String)?
         var call = fairness.begin(at: now)
@@ -89,13 +94,35 @@ extension ReplicaScheduler {
                     "the order of \(arrangement.order.count) is no permutation of "
                         + "\(requests.count) requests"
                 )
+            } else if let error = arrangement.violationOfAborts(among: requests.span) {
+                fault = (.badAnswer, error.description)
             }
         } catch {
             fairness.returned(&call)
             fault = (.threw, error.description)
         }
         fairness.settle(call, fault: fault, at: now)
-        return fault == nil ? arrangement : FairnessArrangement(order: identity)
+        if fault != nil { return FairnessArrangement(order: identity) }
+        return arrangement.aborts.isEmpty ? arrangement : abort(arrangement, at: now)
+    }
+
+    /// Ends the requests that the arrangement gives up, and takes them out of it.
+    private mutating func abort(
+        _ arrangement: FairnessArrangement, at now: Instant
+    ) -> FairnessArrangement {
+        let leaving = Set(arrangement.aborts)
+        let ids = arrangement.aborts.map { queue.snapshots[$0].id }
+        let order = arrangement.order.filter { !leaving.contains($0) }
+            .map { queue.snapshots[$0].id }
+        for id in ids where end(id, at: now) != .unknown {
+            counters.aborted += 1
+            aborted.append(id)
+        }
+        resizeIdentity()
+        var rest = arrangement
+        rest.aborts = []
+        rest.order = order.compactMap { queue.slot(of: $0).map(queue.position) }
+        return rest
     }
 
     private mutating func resizeIdentity() {
@@ -123,6 +150,9 @@ extension ReplicaScheduler {
         let requests = requests(in: order, isArrivalOrder: isArrivalOrder)
         var context = BatchingContext(now: now, limits: limits)
         context.currentMode = mode
+        context.copies = copies.snapshot
+        context.costs = costs.estimates
+        context.wantsReason = wantsReasons
         context.mustServe = arrangement.mustServe
         context.notMergeable = arrangement.notMergeable
         var plan = isForced ? nil : ask(requests, in: context, at: now)

@@ -27,9 +27,14 @@ extension ReplicaScheduler {
             id: request.id, adapter: request.adapter, tenant: request.tenant,
             arrival: request.arrival, promptTokens: request.promptTokens)
         snapshot.maximumTokens = request.maximumTokens
+        snapshot.tenantWeight = request.tenantWeight
+        snapshot.firstTokenDeadline = request.firstTokenTarget.map(request.arrival.advanced)
+        let adapter = residency.description(of: request.adapter)
+        snapshot.adapterRank = adapter?.rank ?? 0
+        snapshot.adapterWeight = adapter?.weight ?? 1
         var record = RequestRecord(
             originalPromptTokens: request.promptTokens,
-            rank: residency.description(of: request.adapter)?.rank ?? 0)
+            rank: snapshot.adapterRank)
         record.isLeased = residency.claim(request.adapter, at: now) == .leased
         snapshot.isAdapterResident =
             record.isLeased && residency.state(of: request.adapter) == .resident
@@ -60,7 +65,7 @@ extension ReplicaScheduler {
         costs.observeOutput(generated: request.generatedTokens, most: request.maximumTokens)
     }
 
-    private mutating func end(_ id: RequestID, at now: Instant) -> Release {
+    mutating func end(_ id: RequestID, at now: Instant) -> Release {
         guard let slot = queue.slot(of: id) else { return .unknown }
         if isInFlight(slot) {
             depart([slot], .ended)
@@ -159,6 +164,12 @@ extension ReplicaScheduler {
                 snapshot.isAdapterResident = isResident
             }
         }
+    }
+
+    /// Requests that a fairness policy has given up since the last call: their clients are to be told.
+    package mutating func takeAborted() -> [RequestID] {
+        defer { aborted.removeAll(keepingCapacity: true) }
+        return aborted
     }
 
     private mutating func updateRequests(

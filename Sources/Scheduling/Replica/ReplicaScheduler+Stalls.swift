@@ -8,7 +8,7 @@ extension ReplicaScheduler {
     func chooseTokenLimit() -> Int {
         guard let stall, backlog.decoding > 0 else { return configuration.batchTokens }
         let step = expectedStep()
-        let rows = step.rows.decodeRows
+        let rows = step.rows.decodeTokens
         // As if there were prompts without end: the limit holds for drafts too, and for whoever
         // comes next.
         let endless = PromptPart(tokens: configuration.batchTokens)
@@ -21,9 +21,9 @@ extension ReplicaScheduler {
     /// Takes note of how long a step has kept requests that decode waiting.
     mutating func observeStall(_ step: StepInFlight, _ outcome: StepOutcome) {
         guard let bound = stall?.bound else { return }
-        let limit = step.tokenLimit.map { $0 - step.features.decodeRows }
+        let limit = step.tokenLimit.map { $0 - step.work.decodeTokens }
         if outcome.dropped.isEmpty {
-            stall?.observe(step.features, took: outcome.stepTime, limit: limit)
+            stall?.observe(step.work, took: outcome.stepTime, limit: limit)
         }
         guard limit != nil else { return }
         counters.watchedSteps += 1
@@ -33,8 +33,8 @@ extension ReplicaScheduler {
     /// The decode rows of the next iteration and the prompts that may join them, all in order of
     /// arrival, under the costliest mode that policies are likely to choose: mixed where the last
     /// step was, else unmerged.
-    private func expectedStep() -> (rows: StepFeatures, prompts: [PromptPart]) {
-        var rows = StepFeatures()
+    private func expectedStep() -> (rows: StepWork, prompts: [PromptPart]) {
+        var rows = StepWork()
         var correctedRank = 0
         var merged: AdapterID?
         if case .mixed(let adapter) = mode {
@@ -49,7 +49,7 @@ extension ReplicaScheduler {
         let mostRows = min(backlog.decoding, configuration.batchRequests)
         for (position, request) in queue.snapshots.enumerated() {
             let isFull = promptTokens >= configuration.batchTokens
-            if rows.decodeRows == mostRows, isFull { break }
+            if rows.decodeTokens == mostRows, isFull { break }
             guard request.isAdapterResident else { continue }
             let own = queue.record(queue.slot(at: position)).rank
             let rank = request.adapter == merged ? 0 : own + correctedRank
@@ -60,8 +60,8 @@ extension ReplicaScheduler {
                     PromptPart(
                         tokens: request.pendingTokens, computedTokens: request.computedTokens,
                         rank: rank, bringsAdapter: adapters.insert(request.adapter).inserted))
-            } else if rows.decodeRows < mostRows {
-                rows.decodeRows += 1
+            } else if rows.decodeTokens < mostRows {
+                rows.decodeTokens += 1
                 rows.attendedTokens += request.computedTokens + 1
                 rows.rankTokens += rank
                 if rank > 0, adapters.insert(request.adapter).inserted {

@@ -18,7 +18,7 @@ struct StepInFlight {
     var served: [RequestSnapshot] = []
     var displaced: [RequestSnapshot] = []
     var advanced: [RequestSnapshot] = []
-    var features = StepFeatures()
+    var work = StepWork()
 
     /// The tokens that it might have computed at most, where requests that decode waited for it.
     var tokenLimit: Int?
@@ -38,6 +38,7 @@ extension ReplicaScheduler {
         guard !chosen.plan.entries.isEmpty else { return nil }
         stepNumber += 1
         let mode = possibleMode(chosen.plan.mode)
+        if let adapter = chosen.plan.prepares { prepare(adapter) }
         var step = StepInFlight(number: stepNumber, start: now, mode: mode)
         var plan = StepPlan(number: stepNumber, mode: mode, entries: [], start: now)
         plan.entries.reserveCapacity(chosen.plan.entries.count)
@@ -46,14 +47,14 @@ extension ReplicaScheduler {
         if backlog.decoding > 0 { step.tokenLimit = chosen.limits.tokens }
         if case .mixed(let adapter) = mode {
             step.correctedRank = residency.description(of: adapter)?.rank ?? 0
-            step.features.distinctRanks = step.correctedRank
+            step.work.distinctRanks = step.correctedRank
         }
         if !chosen.isArrivalOrder { compareWithArrivalOrder(chosen, into: &step, at: now) }
         for entry in chosen.plan.entries {
             let slot = queue.slot(at: chosen.order[entry.index])
             plan.entries.append(launch(slot, tokens: entry.tokens, in: &step, at: now))
         }
-        step.features.isMerged = mode != .unmerged
+        step.work.isMerged = mode != .unmerged
         if let merged = mode.mergedAdapter { residency.hold(merged) }
         if mode.mergedAdapter != self.mode.mergedAdapter { counters.switches += 1 }
         self.mode = mode
@@ -201,7 +202,7 @@ extension ReplicaScheduler {
     ) {
         // A step that ran without some of its rows teaches nothing about what was planned.
         if outcome.dropped.isEmpty {
-            costs.steps.observe(step.features, took: outcome.stepTime)
+            costs.steps.observe(step.work, took: outcome.stepTime)
         }
         observeStall(step, outcome)
         counters.count(step, outcome)
@@ -209,8 +210,9 @@ extension ReplicaScheduler {
             start: step.start, stepTime: outcome.stepTime, mode: step.mode,
             served: step.served.filter { !outcome.dropped.contains($0.id) })
         observation.mergeTime = outcome.mergeTime
-        observation.promptTokens = step.features.promptTokens
-        observation.decodeTokens = step.features.decodeRows - outcome.dropped.count
+        observation.work = step.work
+        observation.promptTokens = step.work.promptTokens
+        observation.decodeTokens = step.work.decodeTokens - outcome.dropped.count
         var call = batching.begin(at: now)
         call.policy.observe(observation)
         batching.returned(&call)
@@ -229,24 +231,19 @@ extension StepInFlight {
     fileprivate mutating func count(
         _ request: RequestSnapshot, tokens: Int, rank: Int, isFirst: Bool
     ) {
-        if request.phase == .decoding {
-            features.decodeRows += tokens
-        } else {
-            features.promptTokens += tokens
-        }
-        features.attendedTokens += tokens * request.computedTokens + tokens * (tokens + 1) / 2
+        work.addRows(of: request, tokens: tokens)
         guard request.adapter != mode.mergedAdapter else { return }
-        features.rankTokens += tokens * (rank + correctedRank)
-        if isFirst { features.distinctRanks += rank }
+        work.rankTokens += tokens * (rank + correctedRank)
+        if isFirst { work.distinctRanks += rank }
     }
 
     /// Adds rows that verify drafts behind the request's own.
     mutating func count(drafts: Int, of request: RequestSnapshot, rank: Int) {
-        features.decodeRows += drafts
-        features.attendedTokens +=
+        work.decodeTokens += drafts
+        work.attendedTokens +=
             drafts * (request.computedTokens + 1) + drafts * (drafts + 1) / 2
         guard request.adapter != mode.mergedAdapter else { return }
-        features.rankTokens += drafts * (rank + correctedRank)
+        work.rankTokens += drafts * (rank + correctedRank)
     }
 }
 
@@ -259,6 +256,6 @@ extension ReplicaCounters {
         }
         stepTime += outcome.stepTime
         mergeTime += outcome.mergeTime
-        promptTokens += step.features.promptTokens
+        promptTokens += step.work.promptTokens
     }
 }

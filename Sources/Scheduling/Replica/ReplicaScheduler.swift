@@ -50,6 +50,12 @@ package struct ReplicaScheduler {
     /// Empty plans in a row.
     var emptyPlans = 0
 
+    /// Whether policies are asked for their reasons.
+    package var wantsReasons = false
+
+    /// Requests that a fairness policy has given up and whose clients are not told yet.
+    var aborted: [RequestID] = []
+
     /// Requests preempted since a step last gave a token.
     var preemptionsSinceToken = 0
 
@@ -114,6 +120,11 @@ package struct ReplicaScheduler {
     /// An unfinished request as policies see it.
     package func snapshot(of id: RequestID) -> RequestSnapshot? {
         queue.slot(of: id).map(queue.snapshot)
+    }
+
+    /// Whether no queue and no step knows the request.
+    func isDeparted(_ id: RequestID) -> Bool {
+        queue.slot(of: id) == nil && departing[id] == nil
     }
 
     /// All unfinished requests in order of arrival.

@@ -16,6 +16,12 @@ package struct NewRequest: Sendable, Equatable {
     /// The most tokens that it may generate; it ends by itself when it has them.
     package var maximumTokens: Int
 
+    /// The tenant's share of service, relative to others.
+    package var tenantWeight = 1.0
+
+    /// How long after its arrival its first token should be there, where its service class says so.
+    package var firstTokenTarget: Duration?
+
     package init(
         id: RequestID, adapter: AdapterID = .base, tenant: TenantID = TenantID(rawValue: 0),
         arrival: Instant, promptTokens: Int
