@@ -28,58 +28,22 @@ final class MergedOnly: BatchingPolicy {
         _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
     ) throws(PolicyError) {
         let queues = AdapterQueues(requests, mustServe: context.mustServe)
-        let running = requests.indices.count { requests[$0].phase != .waiting }
+        let hasBegun = requests.indices.contains { requests[$0].phase != .waiting }
         for (rank, adapter) in queues.order.enumerated() {
             // Others than the first only finish what they have begun, and only where the first
             // cannot run: what they start would keep the pages that it waits for.
-            let entries = Self.entries(
-                for: queues.requests[adapter] ?? [], of: requests, limits: context.limits,
-                start: rank > 0 ? .never : running == 0 ? .anyhow : .whole)
-            if entries.isEmpty { continue }
-            plan.entries = entries
+            var batch = BatchFilling(limits: context.limits)
+            let positions = queues.requests[adapter] ?? []
+            batch.fill(positions.filter { requests[$0].phase != .waiting }, of: requests)
+            batch.fill(
+                positions.filter { requests[$0].phase == .waiting }, of: requests,
+                beginning: rank > 0 ? .never : hasBegun ? .whole : .aloneOrWhole)
+            if batch.entries.isEmpty { continue }
+            plan.entries = batch.entries
             let mayMerge = !adapter.isBase && !context.notMergeable.contains(adapter)
             plan.mode = mayMerge ? .merged(adapter) : .unmerged
             return
         }
-    }
-
-    /// When a request that waits may begin.
-    private enum Start {
-        case never
-        /// When there are pages for its whole prompt.
-        case whole
-        /// With what there is, as nobody holds pages that could come free.
-        case anyhow
-    }
-
-    private static func entries(
-        for indexes: [Int], of requests: Span<RequestSnapshot>, limits: BatchLimits, start: Start
-    ) -> [BatchPlan.Entry] {
-        var entries: [BatchPlan.Entry] = []
-        var tokensLeft = limits.tokens
-        var pagesLeft = limits.freePages
-        var mayStart = start != .never
-        for phase in [RequestPhase.decoding, .prefilling, .waiting] {
-            for index in indexes where requests[index].phase == phase {
-                guard tokensLeft > 0, entries.count < limits.requests else { return entries }
-                let request = requests[index]
-                let room = request.pendingTokens(
-                    withinNewPages: pagesLeft, pageTokens: limits.pageTokens)
-                if phase == .waiting {
-                    // Whoever comes later must not take the pages that this one waits for.
-                    let isAlone = start == .anyhow && entries.isEmpty
-                    let fits = room == request.pendingTokens || isAlone
-                    mayStart = mayStart && fits
-                    guard mayStart else { return entries }
-                }
-                let tokens = min(room, tokensLeft)
-                guard tokens > 0 else { continue }
-                entries.append(BatchPlan.Entry(index: index, tokens: tokens))
-                tokensLeft -= tokens
-                pagesLeft -= request.newPages(computing: tokens, pageTokens: limits.pageTokens)
-            }
-        }
-        return entries
     }
 }
 
