@@ -62,7 +62,11 @@ let package = Package(
 
         .target(name: "StrictJSON", swiftSettings: strict),
         .target(name: "Spelling", swiftSettings: strict),
+        .target(name: "Workloads", dependencies: ["StrictJSON"], swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
+        .target(
+            name: "Simulation", dependencies: ["Scheduling", "StrictJSON", "Workloads", policyKit],
+            swiftSettings: strict),
         .target(
             name: "ManifestLoading", dependencies: ["Spelling", "CLibYAML", policyKit],
             swiftSettings: strict),
@@ -110,6 +114,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SpellingTests", dependencies: ["Spelling", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WorkloadsTests", dependencies: ["Workloads", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Scheduling", "Simulation", "TestSupport", "Workloads", policyKit],
             swiftSettings: strict),
         .testTarget(
             name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport", policyKit],

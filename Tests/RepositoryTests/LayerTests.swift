@@ -13,6 +13,8 @@ struct LayerTests {
         "StrictJSON": [],
         "Spelling": [],
         "Scheduling": ["PolicyKit"],
+        "Workloads": ["StrictJSON"],
+        "Simulation": ["StrictJSON", "Scheduling", "Workloads", "PolicyKit"],
         "ManifestLoading": ["Spelling", "CLibYAML", "PolicyKit"],
         "Tokenization": ["StrictJSON", "CPCRE2"],
         "ModelLoading": ["StrictJSON"],
