@@ -31,6 +31,12 @@ package enum APIKeyFile {
         return try parse(bytes, file: path)
     }
 
+    /// What the clients of the keys are called, in order: a key without a name is a tenant too, and
+    /// its place in the file tells it apart.
+    package static func tenants(of keys: [APIKey]) -> [String] {
+        keys.enumerated().map { $1.name ?? "key-\($0 + 1)" }
+    }
+
     static func parse(_ bytes: [UInt8], file: String) throws(ManifestError) -> [APIKey] {
         guard bytes.count <= SourceText.maximumBytes,
             let text = String(validating: bytes, as: UTF8.self)

@@ -90,7 +90,7 @@ import Testing
         let manifest = try #require(Fixtures.validate(text).manifest)
         #expect(
             manifest.spec.adapters.last
-                == .named(.init(name: Located("b"), path: Located("/models/a"))))
+                == .init(.named(.init(name: Located("b"), path: Located("/models/a")))))
     }
 
     @Test func aliasBombIsRefused() {

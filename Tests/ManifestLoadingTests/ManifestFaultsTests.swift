@@ -64,7 +64,7 @@ import Testing
     /// Lines of `spec`, each with the faults that a manifest has which holds that line.
     static let singleFaults = #"""
         nothing: 1
-        -> 6:3: error: spec: unknown key 'nothing'; known: server, model, adapters, mixtures, replicas, limits, plugins, pipeline
+        -> 6:3: error: spec: unknown key 'nothing'; known: server, model, adapters, mixtures, serviceClasses, tenants, replicas, limits, plugins, pipeline
         server: {listen: 8080}
         -> 6:20: error: spec.server.listen: expected host:port, as 127.0.0.1:8080, found '8080'
         server: {listen: ":8080"}
@@ -128,6 +128,18 @@ import Testing
         -> 6:55: error: spec.adapters[1].name: 'synthetic-1' is the name of another adapter, at line 6
         adapters: [{synthetic: {count: 2, rank: 8}}, {synthetic: {count: 1, rank: 8}}]
         -> 6:68: error: spec.adapters[1].synthetic: a second entry would repeat the names synthetic-0 and on; keep one
+        adapters: [{directory: a, weight: 0}]
+        -> 6:37: error: spec.adapters[0].weight: must be from 0.001 to 1000, found 0
+        adapters: [{name: a, path: b, serviceClass: fast}]
+        -> 6:47: error: spec.adapters[0].serviceClass: no service class is called 'fast'; spec.serviceClasses has none
+        serviceClasses: [{name: fast, timeToFirstToken: 0s}]
+        -> 6:51: error: spec.serviceClasses[0].timeToFirstToken: must be from 1ms to 1h, found 0s
+        serviceClasses: [{name: fast}]
+        -> 6:20: error: spec.serviceClasses[0]: missing key 'timeToFirstToken', as timeToFirstToken: 500ms
+        serviceClasses: [{name: a, timeToFirstToken: 1s}, {name: a, timeToFirstToken: 2s}]
+        -> 6:60: error: spec.serviceClasses[1].name: 'a' is the name of another service class, at line 6
+        tenants: [{name: alice, weight: 2}]
+        -> 6:20: error: spec.tenants[0].name: tenants are told apart by their API keys; name a file of keys under server.apiKeys
         mixtures: [{name: everything, experts: [a, b]}]
         -> 6:14: error: spec.mixtures[0]: mixtures are not served by this version
         mixtures: none

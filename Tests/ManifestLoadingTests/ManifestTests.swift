@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import PolicyKit
 import Testing
 
@@ -70,15 +71,82 @@ import Testing
             count: Located(16), rank: Located(8), seed: Located(1))
         #expect(
             manifest.spec.adapters == [
-                .directory(Located("/manifests/../Samples/adapters")),
-                .named(
-                    .init(
-                        name: Located("legal"), path: Located("/models/legal"),
-                        pinned: Located(true))),
-                .synthetic(synthetic),
+                .init(.directory(Located("/manifests/../Samples/adapters"))),
+                .init(
+                    .named(
+                        .init(
+                            name: Located("legal"), path: Located("/models/legal"),
+                            pinned: Located(true)))),
+                .init(.synthetic(synthetic)),
             ])
         #expect(synthetic.names.first == "synthetic-0")
         #expect(synthetic.names.last == "synthetic-15")
+    }
+
+    private static let shares = """
+          server: {apiKeys: {file: keys.txt}}
+          serviceClasses:
+            - {name: interactive, timeToFirstToken: 500ms}
+            - {name: batch, timeToFirstToken: 1m}
+          tenants:
+            - {name: alice, weight: 2.5, serviceClass: interactive}
+            - {name: bob}
+          adapters:
+            - {directory: adapters, weight: 3, serviceClass: batch}
+            - {synthetic: {count: 2, rank: 8}, weight: 0.5}
+        """
+
+    @Test func classesAndSharesAreRead() throws {
+        let spec = try #require(Fixtures.validate(Fixtures.manifest(Self.shares)).manifest).spec
+        #expect(spec.serviceClasses.map(\.name.value) == ["interactive", "batch"])
+        #expect(
+            spec.serviceClasses.map(\.timeToFirstToken.value) == [.milliseconds(500), .seconds(60)])
+        #expect(spec.tenants.map(\.name.value) == ["alice", "bob"])
+        #expect(spec.tenants.map(\.share.weight.value) == [2.5, 1])
+        #expect(spec.tenants.map(\.share.serviceClass?.value) == ["interactive", nil])
+        #expect(spec.adapters.map(\.share.weight.value) == [3, 0.5])
+        #expect(spec.adapters.map(\.share.serviceClass?.value) == ["batch", nil])
+    }
+
+    @Test func tenantsNameKeysAndClassesThatAreThere() {
+        let text = Fixtures.manifest(
+            Self.shares.replacing("serviceClass: batch", with: "serviceClass: bach")
+                .replacing("{name: bob}", with: "{name: alice}"))
+        #expect(
+            Fixtures.faults(text) == [
+                "m.yaml:12:14: error: spec.tenants[1].name: 'alice' is the name of another tenant, "
+                    + "at line 11",
+                "m.yaml:14:54: error: spec.adapters[0].serviceClass: no service class is called "
+                    + "'bach' (did you mean 'batch'?)",
+            ])
+    }
+
+    @Test func tenantsAreLookedUpInTheFileOfKeys() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "burrow-tenants-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "keys.txt")
+        try Data("alice: 12345678\n87654321\n".utf8).write(to: file)
+        func unknown(_ name: String) throws -> [String] {
+            let document = Fixtures.document(
+                Fixtures.manifest(
+                    """
+                      server: {apiKeys: {file: \(file.path)}}
+                      tenants: [{name: \(name)}]
+                    """))
+            let manifest = document.validate(policies: Fixtures.policies).manifest
+            return document.unknownTenants(of: try #require(manifest)).map(\.headline)
+        }
+        #expect(try unknown("alice") == [])
+        #expect(try unknown("key-2") == [])
+        #expect(
+            try unknown("alic") == [
+                "m.yaml:7:20: error: spec.tenants[0].name: no key in \(file.path) has the name "
+                    + "'alic' (did you mean 'alice'?)"
+            ])
+        try FileManager.default.removeItem(at: file)
+        #expect(try unknown("alice").count == 1)
     }
 
     @Test func pipelineSelectsInstancesAndTypes() throws {

@@ -106,7 +106,7 @@ import Testing
             return
         }
         #expect(text.contains("It has one of the keys directory, path or synthetic."))
-        #expect(text.contains("pinned     true or false, default false"))
+        #expect(text.contains("pinned        true or false, default false"))
         for (path, _) in ManifestSchema.allKeys {
             if case .unknown = ManifestSchema.explain(path, policies: []) {
                 Issue.record("\(path) is not explained")

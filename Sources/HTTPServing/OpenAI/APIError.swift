@@ -49,6 +49,9 @@ nonisolated package struct APIError: Error, Sendable, Equatable {
     package let parameter: String?
     /// The error type; the code's own unless the contract of a route names another.
     package let type: String
+    /// A word for programs that `code` holds instead of the status, for outcomes that only this
+    /// server has.
+    package private(set) var word: String?
     /// When to try again; sent as `Retry-After`.
     package var retryAfterSeconds: Int?
     /// The methods that the path does take; sent as `Allow`.
@@ -99,7 +102,11 @@ nonisolated package struct APIError: Error, Sendable, Equatable {
         writer.key("param")
         writer.value(parameter)
         writer.key("code")
-        writer.value(status)
+        if let word {
+            writer.value(word)
+        } else {
+            writer.value(status)
+        }
         writer.endObject()
         writer.endObject()
     }
@@ -118,6 +125,28 @@ nonisolated extension APIError {
     /// The reply when the queue is full; clients that follow OpenAI's try again by themselves.
     package static func overloaded(_ message: String, retryAfterSeconds: Int) -> APIError {
         APIError(.unavailable, message, retryAfterSeconds: retryAfterSeconds)
+    }
+
+    /// The reply to a request that was given up, as its first token would have come too late.
+    package static func deadlineUnreachable(
+        _ message: String, retryAfterSeconds: Int
+    ) -> APIError {
+        var error = APIError(
+            .unavailable, message, type: "DeadlineUnreachableError",
+            retryAfterSeconds: retryAfterSeconds)
+        error.word = "deadline_unreachable"
+        return error
+    }
+
+    /// The reply to a `service_class` that the manifest does not define.
+    package static func unknownServiceClass(_ name: String, known: [String]) -> APIError {
+        var message = "service_class: there is no service class `\(name.excerpt(200))`"
+        if let near = nearestName(to: name, among: known) {
+            message += " (did you mean `\(near)`?)"
+        }
+        let list = known.map { "`\($0)`" }.joined(separator: ", ")
+        message += known.isEmpty ? ": this server has none, leave it out." : "; known: \(list)."
+        return APIError(.badRequest, message, parameter: "service_class")
     }
 
     init(_ error: JSONSyntaxError) {

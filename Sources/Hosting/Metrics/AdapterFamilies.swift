@@ -9,6 +9,7 @@ nonisolated struct AdapterFamilies: Sendable {
     let loads: MetricFamilyID<CounterKind>
     let loadSeconds: MetricFamilyID<CounterKind>
     let evictions: MetricFamilyID<CounterKind>
+    let aborts: MetricFamilyID<CounterKind>
     let residentBytes: MetricFamilyID<GaugeKind>
     /// `vllm:lora_requests_info`, the contract of the gateways that route by adapter.
     let inUse: MetricFamilyID<GaugeKind>
@@ -37,6 +38,12 @@ nonisolated struct AdapterFamilies: Sendable {
         evictions = registry.counter(
             describe("burrow:adapter_evictions_total", "How often it was evicted."))
         let (places, overflow) = limit.multipliedReportingOverflow(by: max(1, replicaCount))
+        aborts = registry.counter(
+            MetricDescription(
+                "burrow:requests_aborted_total",
+                "Requests given up before their first token, as that would have come too late.",
+                labels: ["model_name", "engine", "adapter"], openLabel: "adapter",
+                seriesLimit: overflow ? .max : places))
         residentBytes = registry.gauge(
             MetricDescription(
                 "burrow:adapter_resident_bytes", "What its weights take in a replica's memory.",

@@ -98,6 +98,14 @@ nonisolated extension ServingMetrics {
         registry.observe(request.queued.seconds, in: series(adapter: request.adapter).queued)
     }
 
+    /// A request was given up before its first token, beside ``requestFinished(_:)``.
+    package mutating func requestAborted(replica: Int, adapter: String?) {
+        guard replicas.indices.contains(replica) else { return }
+        let name = adapter ?? configuration.modelName
+        let values = [configuration.modelName, String(replica), name]
+        registry.increment(registry.series(adapterFamilies.aborts, values))
+    }
+
     /// A reply was sent; `route` is a label of few values, such as the route's pattern.
     package mutating func httpReplied(route: String, status: Int) {
         registry.increment(registry.series(hostFamilies.httpRequests, [route, String(status)]))

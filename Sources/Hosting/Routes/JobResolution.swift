@@ -10,9 +10,10 @@ internal import Tokenization
 struct JobResolution {
     let model: ServedModel
     let catalog: AdapterCatalog
+    var shares = ServiceShares()
 
-    /// - Throws: 404 for an unknown model, 400 for what the tokenizer, the template or the sampler
-    ///   refuses.
+    /// - Throws: 404 for an unknown model, 400 for an unknown service class and for what the
+    ///   tokenizer, the template or the sampler refuses.
     func job(for request: GenerationRequest, tenant: TenantID) throws(APIError) -> GenerationJob {
         if request.mixture != nil {
             throw APIError(
@@ -23,6 +24,9 @@ struct JobResolution {
         var job = GenerationJob(
             model: name, adapter: try adapter(named: name), prompts: try prompts(of: request))
         job.tenant = tenant
+        job.tenantWeight = shares.weight(of: tenant)
+        job.firstTokenTarget = try shares.firstTokenTarget(
+            asked: request.serviceClass, tenant: tenant, model: name)
         job.choicesPerPrompt = request.choicesPerPrompt
         job.maximumTokens = request.stopping.maxTokens
         job.sampling = try sampling(of: request)

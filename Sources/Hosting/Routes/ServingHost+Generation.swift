@@ -16,7 +16,7 @@ extension ServingHost {
             engine.metrics.requestRejected(.draining)
             throw APIError.overloaded("The server is shutting down.", retryAfterSeconds: 1)
         }
-        let job = try JobResolution(model: engine.model, catalog: engine.catalog)
+        let job = try JobResolution(model: engine.model, catalog: engine.catalog, shares: shares)
             .job(for: request, tenant: tenant)
         let head = ReplyHead(
             endpoint: request.endpoint, id: makeReplyID(request.endpoint),

@@ -16,6 +16,7 @@ package final class ServingHost {
     let adapterRoots: [String]
     private let keys: APIKeys
     private let tenants: [String: TenantID]
+    let shares: ServiceShares
     private let loop: EventLoop
     private var server: HTTPServer?
     private let drainTimeout: Duration
@@ -38,6 +39,12 @@ package final class ServingHost {
         limits.json.byteCount = Int(clamping: manifest.spec.limits.requestBytes.value.bytes)
         requestLimits = limits
         (keys, tenants) = try Self.keys(of: manifest)
+        var shares = engine.shares
+        for entry in manifest.spec.tenants {
+            guard let tenant = tenants[entry.name.value] else { continue }
+            shares.tenants[tenant] = ServiceShares.Share(entry.share)
+        }
+        self.shares = shares
         replyPrefix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         do {
             server = try HTTPServer(loop: loop, limits: HTTPLimits(manifest)) {
@@ -174,9 +181,8 @@ package final class ServingHost {
         } catch {
             throw HostError(error.diagnostics)
         }
-        // A key without a name is a tenant too: its place in the file tells it apart.
-        let named = list.enumerated().map { index, key in
-            APIKeys.Key(tenant: key.name ?? "key-\(index + 1)", secret: key.key)
+        let named = zip(APIKeyFile.tenants(of: list), list).map { name, key in
+            APIKeys.Key(tenant: name, secret: key.key)
         }
         var tenants: [String: TenantID] = [:]
         for (index, key) in named.enumerated() {
@@ -187,6 +193,12 @@ package final class ServingHost {
         } catch {
             throw HostError(.badConfiguration, "\(file): key \(error.position): \(error.message)")
         }
+    }
+}
+
+extension ServiceShares.Share {
+    init(_ share: Manifest.Share) {
+        self.init(weight: share.weight.value, serviceClass: share.serviceClass?.value)
     }
 }
 

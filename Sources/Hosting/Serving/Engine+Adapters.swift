@@ -41,8 +41,9 @@ extension Engine {
         let bytes = weights.byteCount
         let (entry, replaced) = catalog.add(
             weights, from: source, packedBytes: bytes, isPinned: isPinned, at: created)
-        let description = AdapterDescription(
+        var description = AdapterDescription(
             id: entry.id, bytes: bytes, rank: entry.maximumRank, isPinned: isPinned)
+        description.weight = shares.weight(ofAdapter: entry.name)
         if let refusal = fleet.register(description, at: now) {
             _ = catalog.remove(entry.name)
             catalog.forget(entry.id)

@@ -127,7 +127,7 @@ extension Engine {
     }
 
     /// The adapter's name; `nil` for the base.
-    private func adapterLabel(_ id: AdapterID) -> String? {
+    func adapterLabel(_ id: AdapterID) -> String? {
         id.isBase ? nil : catalog[id]?.name
     }
 

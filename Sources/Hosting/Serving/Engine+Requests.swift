@@ -94,6 +94,8 @@ extension Engine {
             arrival: generation.arrival, promptTokens: prompt.count)
         request.maximumTokens = maximum
         request.prompt = prompt
+        request.tenantWeight = generation.job.tenantWeight
+        request.firstTokenTarget = generation.job.firstTokenTarget
         let sequence = try LiveSequence(
             id: request.id, choice: choice, generation: generation, prompt: prompt,
             in: SequenceSetting(model: model, maximumTokens: maximum))
@@ -124,6 +126,9 @@ extension Engine {
 
     /// A sequence has left the fleet.
     func end(_ id: RequestID, at now: Instant) {
+        if let refusal = sequences[id]?.refusal, sequences[id]?.isAbandoned == false {
+            return refuse(id, refusal)
+        }
         guard let sequence = forget(id) else { return }
         let generation = sequence.generation
         generation.unfinished -= 1
@@ -142,13 +147,15 @@ extension Engine {
     }
 
     /// Requests have ended because of a fault that is not theirs.
-    func fail(_ ended: [RequestID], _ error: APIError) {
+    func fail(
+        _ ended: [RequestID], _ error: APIError, as reason: FinishedReason = .error
+    ) {
         let now = Self.now
         for id in ended {
             guard let sequence = forget(id) else { continue }
             let generation = sequence.generation
             guard generations.removeValue(forKey: generation.id) != nil else { continue }
-            generation.reason = .error
+            generation.reason = reason
             observeEnd(of: generation, at: now)
             if !sequence.isAbandoned { generation.sink(.failed(error)) }
             cancel(generation)

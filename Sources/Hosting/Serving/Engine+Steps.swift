@@ -16,6 +16,7 @@ extension Engine {
         else { return }
         let id = ReplicaID(rawValue: replica)
         if let plan = fleet.planAhead(on: id, at: Self.now) { start(plan, on: replica) }
+        noteAborts(on: id)
         performActions(on: id)
         performMerges(on: id)
     }

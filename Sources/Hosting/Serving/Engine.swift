@@ -15,6 +15,8 @@ package final class Engine {
     package internal(set) var catalog = AdapterCatalog()
     package internal(set) var fleet: Fleet
     package internal(set) var metrics: ServingMetrics
+    /// What the manifest says of service classes and adapters; of tenants the server knows.
+    let shares: ServiceShares
 
     var sequences: [RequestID: LiveSequence] = [:]
     /// Those that guess their tokens ahead, in order of arrival.
@@ -43,6 +45,7 @@ package final class Engine {
         model = parts.model
         fleet = parts.fleet
         metrics = parts.metrics
+        shares = parts.shares
         log = parts.log
         let relay = MessageRelay()
         let inbox = try LoopInbox<EngineMessage>(loop: loop) { relay.deliver($0) }
@@ -93,6 +96,9 @@ package final class Engine {
         return nextGeneration
     }
 
+    /// Has the loop take a message after what it does now.
+    func post(_ message: EngineMessage) { inbox?.post(message) }
+
     private func take(_ messages: [EngineMessage]) {
         for message in messages {
             switch message {
@@ -100,6 +106,7 @@ package final class Engine {
             case .stepped(let replica, let result): stepEnded(on: replica, result)
             case .merged(let replica, let result): mergeEnded(on: replica, result)
             case .packed(let load): adapterPacked(load)
+            case .aborted(let ids): endAborted(ids)
             case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
             }
         }
@@ -124,6 +131,7 @@ package final class Engine {
             } else if fleet.isHoldingBack(id), !patience.isActive {
                 patience.start(after: .milliseconds(1)) { [weak self] in self?.advance() }
             }
+            noteAborts(on: id)
             performActions(on: id)
         }
         performMerges(on: id)
@@ -137,6 +145,7 @@ package struct EngineParts {
     package var fleet: Fleet
     package var executors: [ExecutorConfiguration]
     package var metrics: ServingMetrics
+    package var shares = ServiceShares()
     package var log: Logger
 }
 
@@ -147,6 +156,7 @@ nonisolated enum EngineMessage: Sendable {
     case stepped(replica: Int, StepResult)
     case merged(replica: Int, MergeResult)
     case packed(AdapterLoad)
+    case aborted([RequestID])
     case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)
 }
 

@@ -10,6 +10,10 @@ nonisolated package struct GenerationJob: Sendable {
     package var model: String
     package var adapter: AdapterID
     package var tenant: TenantID
+    /// The tenant's share of service, relative to others.
+    package var tenantWeight: Double
+    /// From arrival to the first token, where a service class promises it.
+    package var firstTokenTarget: Duration?
     /// Token ids; choice `prompt * choicesPerPrompt + k` is the k-th of its prompt.
     package var prompts: [[Int32]]
     package var choicesPerPrompt: Int
@@ -28,6 +32,8 @@ nonisolated package struct GenerationJob: Sendable {
         self.model = model
         self.adapter = adapter
         self.tenant = TenantID(rawValue: 0)
+        self.tenantWeight = 1
+        self.firstTokenTarget = nil
         self.prompts = prompts
         self.choicesPerPrompt = 1
         self.maximumTokens = nil

@@ -30,6 +30,8 @@ final class LiveSequence {
     let promptCount: Int
     /// Nobody listens any more.
     var isAbandoned = false
+    /// Why it was given up, from then until its client has been told.
+    var refusal: APIError?
     var firstStep: Instant?
     /// Tokens of the prompt that were computed already when it began.
     var cachedTokens = 0

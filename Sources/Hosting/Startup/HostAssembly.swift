@@ -44,7 +44,8 @@ package struct HostAssembly {
         let parts = EngineParts(
             model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
             executors: try executors(for: model, memory),
-            metrics: metrics(for: model, memory, adapters), log: log)
+            metrics: metrics(for: model, memory, adapters), shares: shares(of: adapters),
+            log: log)
         let engine: Engine
         do {
             engine = try Engine(parts, loop: loop)
@@ -209,6 +210,13 @@ package struct HostAssembly {
                     error.message, at: selection.position, path: "spec.pipeline.\(kind.rawValue)")
             ])
         }
+    }
+
+    private func shares(of adapters: [OpenedAdapter]) -> ServiceShares {
+        var shares = ServiceShares()
+        shares.classes = spec.serviceClasses.map { ($0.name.value, $0.timeToFirstToken.value) }
+        for adapter in adapters { shares.adapters[adapter.weights.name] = adapter.share }
+        return shares
     }
 
     // MARK: - Reports

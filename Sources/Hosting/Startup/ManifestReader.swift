@@ -31,6 +31,8 @@ package enum ManifestReader {
         guard let manifest = validation.manifest, faults.isEmpty else {
             throw HostError(diagnostics)
         }
+        let unknown = document.unknownTenants(of: manifest)
+        guard unknown.isEmpty else { throw HostError(diagnostics + unknown) }
         return LoadedManifest(
             document: document, manifest: manifest, registry: registry,
             warnings: diagnostics

@@ -79,7 +79,8 @@ struct ModelOpening {
         for (index, adapter) in spec.adapters.enumerated() {
             let path = "spec.adapters[\(index)]"
             do throws(HostError) {
-                for entry in try sources(of: adapter, path) {
+                for var entry in try sources(of: adapter.source, path) {
+                    entry.share = ServiceShares.Share(adapter.share)
                     do throws(HostError) {
                         opened.append(try open(entry, for: model))
                     } catch {
@@ -101,12 +102,13 @@ struct ModelOpening {
         var name: String
         var source: AdapterSource
         var isPinned = false
+        var share = ServiceShares.Share()
         var position: SourcePosition?
         var path: String
     }
 
     private func sources(
-        of adapter: Manifest.Adapter, _ path: String
+        of adapter: Manifest.Adapter.Source, _ path: String
     ) throws(HostError) -> [Entry] {
         switch adapter {
         case .directory(let directory):
@@ -143,7 +145,7 @@ struct ModelOpening {
         }
         return OpenedAdapter(
             weights: weights, source: entry.source, isPinned: entry.isPinned,
-            position: entry.position, path: entry.path)
+            share: entry.share, position: entry.position, path: entry.path)
     }
 
     private func duplicates(in opened: [OpenedAdapter], model: ServedModel) -> [Diagnostic] {
@@ -181,6 +183,7 @@ struct OpenedAdapter {
     var weights: AdapterWeights
     var source: AdapterSource
     var isPinned: Bool
+    var share: ServiceShares.Share
     var position: SourcePosition?
     var path: String
 }

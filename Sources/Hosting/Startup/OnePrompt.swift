@@ -46,8 +46,10 @@ package enum OnePrompt {
         var failure: APIError?
         do {
             let request = try request(for: fields)
-            let job = try JobResolution(model: engine.model, catalog: engine.catalog)
-                .job(for: request, tenant: TenantID(rawValue: 0))
+            let job = try JobResolution(
+                model: engine.model, catalog: engine.catalog, shares: engine.shares
+            )
+            .job(for: request, tenant: TenantID(rawValue: 0))
             _ = try engine.submit(job) { event in
                 switch event {
                 case .delta(let delta): write(delta.text)

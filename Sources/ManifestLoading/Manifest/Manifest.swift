@@ -20,6 +20,8 @@ package struct Manifest: Sendable, Equatable {
         package var server = Server()
         package var model = Model()
         package var adapters: [Adapter] = []
+        package var serviceClasses: [ServiceClass] = []
+        package var tenants: [Tenant] = []
         package var replicas = Replicas()
         package var limits = Limits()
         package var plugins = Plugins()
@@ -76,11 +78,41 @@ package struct Manifest: Sendable, Equatable {
         package var seed = Located(UInt64(0))
     }
 
-    package enum Adapter: Sendable, Equatable {
-        /// Every folder in this one, by its name.
-        case directory(Located<String>)
-        case named(NamedAdapter)
-        case synthetic(SyntheticAdapters)
+    /// One adapter, or several that are alike.
+    package struct Adapter: Sendable, Equatable {
+        package enum Source: Sendable, Equatable {
+            /// Every folder in this one, by its name.
+            case directory(Located<String>)
+            case named(NamedAdapter)
+            case synthetic(SyntheticAdapters)
+        }
+
+        package var source: Source
+        /// Of each of them.
+        package var share = Share()
+
+        package init(_ source: Source) { self.source = source }
+    }
+
+    /// What requests of an adapter or a tenant are entitled to.
+    package struct Share: Sendable, Equatable {
+        /// Service relative to others.
+        package var weight = Located(1.0)
+        package var serviceClass: Located<String>?
+    }
+
+    /// A promise to requests that name it.
+    package struct ServiceClass: Sendable, Equatable {
+        package var name = Located("")
+        /// From arrival to the first token.
+        package var timeToFirstToken = Located(Duration.zero)
+    }
+
+    /// One of those who have an API key.
+    package struct Tenant: Sendable, Equatable {
+        /// The name of its key in the file of `server.apiKeys`.
+        package var name = Located("")
+        package var share = Share()
     }
 
     package struct NamedAdapter: Sendable, Equatable {

@@ -14,6 +14,8 @@ struct ManifestRules {
     func check(_ reading: inout Reading) {
         checkInstanceNames(&reading)
         checkAdapterNames(&reading)
+        checkServiceClasses(&reading)
+        checkTenants(&reading)
         checkPreset(&reading)
         for kind in PolicyKind.allCases { checkSlot(kind, &reading) }
         if reading.diagnostics.isEmpty { warnOfUnusedInstances(&reading) }
@@ -34,7 +36,7 @@ struct ManifestRules {
         var synthetic: Manifest.SyntheticAdapters?
         for (index, adapter) in manifest.spec.adapters.enumerated() {
             let path = "spec.adapters[\(index)]"
-            switch adapter {
+            switch adapter.source {
             case .directory: break
             case .named(let adapter): names.add(adapter.name, path: "\(path).name", &reading)
             case .synthetic(let adapters) where synthetic != nil:
@@ -49,6 +51,46 @@ struct ManifestRules {
                         &reading)
                 }
             }
+        }
+    }
+
+    private func checkServiceClasses(_ reading: inout Reading) {
+        var names = DistinctNames(what: "service class")
+        for (index, entry) in manifest.spec.serviceClasses.enumerated() {
+            names.add(entry.name, path: "spec.serviceClasses[\(index)].name", &reading)
+        }
+        for (index, adapter) in manifest.spec.adapters.enumerated() {
+            check(adapter.share, path: "spec.adapters[\(index)]", &reading)
+        }
+        for (index, tenant) in manifest.spec.tenants.enumerated() {
+            check(tenant.share, path: "spec.tenants[\(index)]", &reading)
+        }
+    }
+
+    private func check(_ share: Manifest.Share, path: String, _ reading: inout Reading) {
+        let known = manifest.spec.serviceClasses.map(\.name.value)
+        guard let name = share.serviceClass, let position = name.position,
+            !known.contains(name.value)
+        else { return }
+        let meant = nearestName(to: name.value, among: known)
+        let list = known.isEmpty ? "; spec.serviceClasses has none" : "; known: \(known.listed)"
+        reading.report(
+            "no service class is called '\(name.value)'\(meant == nil ? list : "")", at: position,
+            path: "\(path).serviceClass", suggestion: meant)
+    }
+
+    /// Whether the names are those of keys is checked where the file of keys is read.
+    private func checkTenants(_ reading: inout Reading) {
+        var names = DistinctNames(what: "tenant")
+        for (index, tenant) in manifest.spec.tenants.enumerated() {
+            let path = "spec.tenants[\(index)].name"
+            names.add(tenant.name, path: path, &reading)
+            guard index == 0, manifest.spec.server.apiKeys == nil,
+                !reading.hasFault(at: "spec.server.apiKeys.file")
+            else { continue }
+            reading.report(
+                "tenants are told apart by their API keys; name a file of keys under "
+                    + "server.apiKeys", at: tenant.name.position, path: path)
         }
     }
 

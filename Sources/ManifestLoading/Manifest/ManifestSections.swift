@@ -50,6 +50,14 @@ extension Section where Root == Manifest.Spec {
                 "Mixtures of LoRA experts; this version serves none, so the list is empty.",
                 set: { _, _, _ in }),
             Field(
+                "serviceClasses", \.serviceClasses, .list(of: .section(.serviceClass)),
+                "What requests may be promised; a policy such as deadline-fairness keeps to it."
+            ).example("[{name: interactive, timeToFirstToken: 500ms}]"),
+            Field(
+                "tenants", \.tenants, .list(of: .section(.tenant)),
+                "What those with an API key are entitled to; others have weight 1."
+            ).example("[{name: alice, weight: 2, serviceClass: interactive}]"),
+            Field(
                 "replicas", \.replicas, .section(.replicas),
                 "The copies of the model that compute, each with its own thread team."),
             Field("limits", \.limits, .section(.limits), "The bounds of queues and requests."),
@@ -155,70 +163,6 @@ extension Section where Root == Manifest.SyntheticModel {
         [
             Field("preset", \.preset, .name, "The shape of the model.")
                 .required(example: "smollm2-360m"),
-            Field("seed", \.seed, .seed, "The seed of the random weights."),
-        ])
-}
-
-extension Form where Value == Manifest.Adapter {
-    static let adapter = Form.variants([
-        Section(
-            .directory(Located("")),
-            [
-                Field(
-                    "directory", .path, "A folder; every folder in it is an adapter of its name.",
-                    set: { $0 = .directory(Located($1, at: $2)) }
-                ).required(example: "../Samples/adapters")
-            ]),
-        Section(
-            .named(Manifest.NamedAdapter()),
-            [
-                Field(
-                    "path", .path, "The folder of one adapter.",
-                    set: { adapter, path, position in
-                        adapter.change { $0.path = Located(path, at: position) }
-                    }
-                ).required(example: "/models/legal"),
-                Field(
-                    "name", .name, "The name that clients use.",
-                    set: { adapter, name, position in
-                        adapter.change { $0.name = Located(name, at: position) }
-                    }
-                ).required(example: "legal"),
-                Field(
-                    "pinned", .boolean, "Whether the adapter stays in memory from the start.",
-                    default: { _ in .boolean(false) },
-                    set: { adapter, isPinned, position in
-                        adapter.change { $0.pinned = Located(isPinned, at: position) }
-                    }),
-            ]),
-        Section(
-            .synthetic(Manifest.SyntheticAdapters()),
-            [
-                Field(
-                    "synthetic", .section(.syntheticAdapters),
-                    "Adapters of random weights, synthetic-0 and on, for benchmarks.",
-                    set: { adapter, synthetic, _ in adapter = .synthetic(synthetic) }
-                ).required(example: "{count: 16, rank: 16, seed: 1}")
-            ]),
-    ])
-}
-
-extension Manifest.Adapter {
-    fileprivate mutating func change(_ body: (inout Manifest.NamedAdapter) -> Void) {
-        guard case .named(var adapter) = self else { return }
-        body(&adapter)
-        self = .named(adapter)
-    }
-}
-
-extension Section where Root == Manifest.SyntheticAdapters {
-    static let syntheticAdapters = Section(
-        .init(),
-        [
-            Field("count", \.count, .integer(1...4096), "How many adapters there are.")
-                .required(example: "16"),
-            Field("rank", \.rank, .integer(1...512), "The rank of each.")
-                .required(example: "16"),
             Field("seed", \.seed, .seed, "The seed of the random weights."),
         ])
 }

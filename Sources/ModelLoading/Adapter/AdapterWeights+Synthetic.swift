@@ -6,10 +6,10 @@ extension AdapterWeights {
 
     /// A random adapter on all seven linear layers of every block, bf16, for benchmarks.
     ///
-    /// Both factors are non-zero, so that it changes the output; the scale is 2, the usual
-    /// `alpha = 2 * r`. `rank` must lie in `ranks`.
+    /// Both factors are non-zero, so that it changes the output; a scale of 2 is the usual
+    /// `alpha = 2 * r`, a larger one makes it change more. `rank` must lie in `ranks`.
     package static func synthetic(
-        name: String, rank: Int, seed: UInt64, for model: ModelConfiguration
+        name: String, rank: Int, seed: UInt64, for model: ModelConfiguration, scale: Float = 2
     ) -> AdapterWeights {
         precondition(ranks.contains(rank), "rank \(rank) lies outside \(ranks)")
         var entries: [ModelTensorLayout.Entry] = []
@@ -33,7 +33,7 @@ extension AdapterWeights {
             let (a, b) = names(site)
             guard let aView = tensors[a], let bView = tensors[b] else { continue }
             factors[site] = LoRAFactors(
-                rank: rank, scale: 2, a: FactorMatrix(aView), b: FactorMatrix(bView))
+                rank: rank, scale: scale, a: FactorMatrix(aView), b: FactorMatrix(bView))
         }
         return AdapterWeights(name: name, path: nil, sites: factors)
     }

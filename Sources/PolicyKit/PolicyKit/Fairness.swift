@@ -41,6 +41,10 @@ public struct FairnessArrangement: Sendable, Equatable {
     /// requests that have generated nothing, none twice. Their clients are told so.
     public var aborts: [Int]
 
+    /// When the first token of each of ``aborts`` was predicted, in the same order; it may stay
+    /// empty where there is no prediction.
+    public var predictedFirstTokens: [Instant]
+
     /// Why, in a few words with the numbers compared, for people who read the decision trace; it
     /// may stay empty, and need not be made unless ``FairnessContext/wantsReason``.
     public var reason: String
@@ -48,6 +52,7 @@ public struct FairnessArrangement: Sendable, Equatable {
     public init(order: [Int]) {
         self.order = order
         self.aborts = []
+        self.predictedFirstTokens = []
         self.reason = ""
         self.mustServe = []
         self.notMergeable = []

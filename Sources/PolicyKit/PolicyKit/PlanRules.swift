@@ -49,6 +49,11 @@ extension FairnessArrangement {
                     "the arrangement ends request \(position), which has generated tokens")
             }
         }
+        guard predictedFirstTokens.isEmpty || predictedFirstTokens.count == aborts.count else {
+            return PolicyError(
+                "the arrangement ends \(aborts.count) requests and predicts "
+                    + "\(predictedFirstTokens.count) first tokens")
+        }
         return nil
     }
 }

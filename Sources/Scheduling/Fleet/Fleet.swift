@@ -211,9 +211,11 @@ package struct Fleet {
     }
 
     /// As ``ReplicaScheduler/takeAborted()``.
-    package mutating func takeAborted(of replica: ReplicaID) -> [RequestID] {
+    package mutating func takeAborted(of replica: ReplicaID) -> [AbortedRequest] {
         let aborted = replicas[replica.rawValue].takeAborted()
-        for id in aborted where replicas[replica.rawValue].isDeparted(id) { routes[id] = nil }
+        for request in aborted where replicas[replica.rawValue].isDeparted(request.id) {
+            routes[request.id] = nil
+        }
         return aborted
     }
 

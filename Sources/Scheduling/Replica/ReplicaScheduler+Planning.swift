@@ -111,12 +111,17 @@ extension ReplicaScheduler {
         _ arrangement: FairnessArrangement, at now: Instant
     ) -> FairnessArrangement {
         let leaving = Set(arrangement.aborts)
-        let ids = arrangement.aborts.map { queue.snapshots[$0].id }
+        let predictions = arrangement.predictedFirstTokens
+        let given = arrangement.aborts.enumerated().map { index, position in
+            AbortedRequest(
+                id: queue.snapshots[position].id,
+                predictedFirstToken: predictions.isEmpty ? nil : predictions[index])
+        }
         let order = arrangement.order.filter { !leaving.contains($0) }
             .map { queue.snapshots[$0].id }
-        for id in ids where end(id, at: now) != .unknown {
+        for request in given where end(request.id, at: now) != .unknown {
             counters.aborted += 1
-            aborted.append(id)
+            aborted.append(request)
         }
         resizeIdentity()
         var rest = arrangement

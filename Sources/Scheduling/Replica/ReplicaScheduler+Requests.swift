@@ -167,7 +167,7 @@ extension ReplicaScheduler {
     }
 
     /// Requests that a fairness policy has given up since the last call: their clients are to be told.
-    package mutating func takeAborted() -> [RequestID] {
+    package mutating func takeAborted() -> [AbortedRequest] {
         defer { aborted.removeAll(keepingCapacity: true) }
         return aborted
     }
@@ -179,4 +179,12 @@ extension ReplicaScheduler {
             queue.update(queue.slot(at: position), change)
         }
     }
+}
+
+/// A request that a fairness policy has given up.
+package struct AbortedRequest: Sendable, Equatable {
+    package var id: RequestID
+
+    /// When the policy expected its first token, where it said so.
+    package var predictedFirstToken: Instant?
 }

@@ -54,7 +54,7 @@ package struct ReplicaScheduler {
     package var wantsReasons = false
 
     /// Requests that a fairness policy has given up and whose clients are not told yet.
-    var aborted: [RequestID] = []
+    var aborted: [AbortedRequest] = []
 
     /// Requests preempted since a step last gave a token.
     var preemptionsSinceToken = 0

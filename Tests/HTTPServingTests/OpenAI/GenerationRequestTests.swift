@@ -33,6 +33,9 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         #expect(request.choiceCount == 1)
         #expect(request.addsSpecialTokens)
         #expect(request.mixture == nil)
+        #expect(request.serviceClass == nil)
+        let named = try completion(#"{"prompt": "Hi", "service_class": "interactive"}"#)
+        #expect(named.serviceClass == "interactive")
     }
 
     @Test func aBareChatHasTheDefaults() throws {
@@ -143,6 +146,7 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         (#"{"prompt": "x", "stream_options": {}}"#, "stream_options", "set stream to true"),
         (#"{"prompt": "x", "seed": 1e40}"#, "seed", "an integer of 64 bits"),
         (#"{"prompt": "x", "mixture": {"mask": [2]}}"#, "mixture.mask[0]", "true, false"),
+        (#"{"prompt": "x", "service_class": 3}"#, "service_class", "a string"),
         (#"{"prompt": "x", "speculation": true}"#, "speculation", "an object"),
         (#"{"prompt": "x", "speculation": {"tokens": 0}}"#, "speculation.tokens", "1 to 16"),
         (#"{"prompt": "x", "speculation": {"ngram": 17}}"#, "speculation.ngram", "1 to 16"),

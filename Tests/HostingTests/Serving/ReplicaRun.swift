@@ -119,18 +119,23 @@ struct SmallModel {
     let adapters: [AdapterID: PackedAdapter]
     let merged: [AdapterID: MergedModel]
 
-    init(_ type: WeightType = .bf16) throws {
-        let configuration = ModelConfiguration(
-            family: .llama, hiddenSize: 48, intermediateSize: 101, layerCount: 2, headCount: 4,
-            kvHeadCount: 2, headSize: 12, vocabularySize: 97, contextLength: 512,
-            tiedEmbeddings: true)
-        let base = try PackedModel(
+    static let configuration = ModelConfiguration(
+        family: .llama, hiddenSize: 48, intermediateSize: 101, layerCount: 2, headCount: 4,
+        kvHeadCount: 2, headSize: 12, vocabularySize: 97, contextLength: 512,
+        tiedEmbeddings: true)
+
+    static func base(_ type: WeightType) throws -> PackedModel {
+        try PackedModel(
             ModelWeights.synthetic(configuration, name: "small", seed: 11), type: type)
+    }
+
+    init(_ type: WeightType = .bf16) throws {
+        let base = try Self.base(type)
         var adapters: [AdapterID: PackedAdapter] = [:]
         for id in 1...3 as ClosedRange<UInt32> {
             adapters[AdapterID(rawValue: id)] = try PackedAdapter(
                 AdapterWeights.synthetic(
-                    name: "a\(id)", rank: 4 * Int(id), seed: UInt64(id), for: configuration),
+                    name: "a\(id)", rank: 4 * Int(id), seed: UInt64(id), for: Self.configuration),
                 for: base)
         }
         self.base = base

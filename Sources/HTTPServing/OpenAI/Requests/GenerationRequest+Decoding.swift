@@ -44,6 +44,7 @@ nonisolated extension GenerationRequest {
         choicesPerPrompt = try fields.integer("n", in: 1...limits.choicesPerPrompt) ?? 1
         mixture = try fields.mixture(limits: limits)
         speculation = try fields.speculation(limits: limits)
+        serviceClass = try fields.string("service_class")
         user = try fields.string("user")
         let isChat = if case .chat = input { true } else { false }
         addsSpecialTokens = try fields.boolean("add_special_tokens") ?? !isChat

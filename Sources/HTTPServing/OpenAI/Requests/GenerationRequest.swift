@@ -20,6 +20,9 @@ nonisolated package struct GenerationRequest: Sendable, Equatable {
     package var mixture: MixtureFields?
     /// How tokens are guessed ahead; nil where none are. It changes nothing but the time.
     package var speculation: SpeculationFields?
+    /// The manifest's service class that the request asks for; nil leaves it to the tenant's or the
+    /// adapter's.
+    package var serviceClass: String?
     /// OpenAI's opaque end-user name.
     package var user: String?
 
