@@ -29,7 +29,9 @@ func plugin(_ name: String) -> Target {
         exclude: ["README.md"], swiftSettings: strict)
 }
 
-let plugins = ["IterationBatching", "MergedOnly"]
+let plugins = [
+    "CreditFairness", "DLoRABatching", "IterationBatching", "MergedOnly", "MixedModeBatching",
+]
 
 let package = Package(
     name: "burrow",

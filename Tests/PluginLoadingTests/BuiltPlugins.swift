@@ -6,7 +6,9 @@ import Foundation
 let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent().path
 
 /// The plugins that this package builds.
-let builtPlugins = ["IterationBatching", "MergedOnly"]
+let builtPlugins = [
+    "CreditFairness", "DLoRABatching", "IterationBatching", "MergedOnly", "MixedModeBatching",
+]
 
 func builtPlugin(_ name: String) -> String { "\(buildFolder)/lib\(name).so" }
 
