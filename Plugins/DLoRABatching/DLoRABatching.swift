@@ -64,12 +64,20 @@ final class DLoRABatching: BatchingPolicy {
             if !plan.entries.isEmpty { return }
         }
         plan.entries = BatchFilling(requests, limits: context.limits).entries
-        guard starving.isEmpty, !plan.entries.isEmpty else { return }
+        guard starving.isEmpty else { return }
         guard context.copies.capacity > 0 else {
             state.forgetMode()
             if context.wantsReason { plan.reason = Reasons.noRoom }
             return
         }
+        guard state.crowding.isOver(requests) else {
+            breakPoint(at: .unmerged, in: context)
+            state.awaited = nil
+            if context.wantsReason { plan.reason = Reasons.crowded }
+            return
+        }
+        // What is merged may go on where nobody else could.
+        if plan.entries.isEmpty, state.mode == .unmerged { return }
         chooseMode(requests, in: context, into: &plan)
     }
 
@@ -102,6 +110,7 @@ final class DLoRABatching: BatchingPolicy {
         if next != .unmerged, !merged.isEmpty {
             plan.mode = .merged(adapter)
             plan.entries = merged
+            state.crowding.note(merged, of: requests)
         }
     }
 
@@ -166,7 +175,7 @@ final class DLoRABatching: BatchingPolicy {
         state.period.merged.requests += merged.count
         state.period.merged.seconds += merged.isEmpty ? 0 : mergedTime
         state.period.unmerged.requests += batch.count
-        state.period.unmerged.seconds += batchTime
+        state.period.unmerged.seconds += batch.isEmpty ? 0 : batchTime
         if state.period.iterations >= periodLength {
             breakPoint(at: mode, in: context)
             state.period.adapter = adapter

@@ -6,6 +6,8 @@ import PolicyKit
 enum Reasons {
     static let noRoom = "unmerged: there is no room for a merged copy"
 
+    static let crowded = "unmerged: merged requests lost their pages, the first must end before"
+
     static func starving(_ adapters: [AdapterID]) -> String {
         "unmerged, starving first: "
             + adapters.map { "\($0.rawValue)" }.joined(separator: ", ")

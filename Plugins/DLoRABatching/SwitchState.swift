@@ -11,6 +11,7 @@ struct SwitchState: Equatable {
     /// The adapter that would be merged already, were its copy ready.
     var awaited: AdapterID?
 
+    var crowding = Crowding()
     var period = Period()
     var tuning: ThresholdTuning
 
@@ -29,6 +30,7 @@ struct SwitchState: Equatable {
             tuning.thresholds.alpha.bitPattern, tuning.thresholds.beta.bitPattern,
             (tuning.unmergedGain ?? 0).bitPattern, (tuning.mergedGain ?? 0).bitPattern,
         ]
+        words += [crowding.first == nil ? 0 : 1, crowding.first?.rawValue ?? 0]
         for adapter in [mode.adapter, awaited, period.adapter] {
             words.append(UInt64(adapter?.rawValue ?? 0))
         }
@@ -61,6 +63,9 @@ struct SwitchState: Equatable {
         taken.tuning.thresholds = thresholds
         taken.tuning.unmergedGain = try words.positiveOrNone()
         taken.tuning.mergedGain = try words.positiveOrNone()
+        let isCrowded = try words.count() == 1
+        let first = try words.next()
+        taken.crowding = Crowding(first: isCrowded ? RequestID(rawValue: first) : nil)
         taken.mode = try words.adapter().map { .merged($0) } ?? .unmerged
         taken.awaited = try words.adapter()
         taken.period.adapter = try words.adapter()
@@ -86,7 +91,7 @@ private struct Words {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    private mutating func next() throws(PolicyError) -> UInt64 {
+    mutating func next() throws(PolicyError) -> UInt64 {
         guard bytes.count - offset >= 8 else { throw PolicyError("the state is too short") }
         defer { offset += 8 }
         return (0..<8).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * $1) }
