@@ -30,7 +30,8 @@ func plugin(_ name: String) -> Target {
 }
 
 let plugins = [
-    "CreditFairness", "DLoRABatching", "IterationBatching", "MergedOnly", "MixedModeBatching",
+    "CreditFairness", "DLoRABatching", "DeadlineFairness", "IterationBatching", "MergedOnly",
+    "MixedModeBatching", "ScoredResidency", "TokenCounterFairness",
 ]
 
 let package = Package(

@@ -7,7 +7,8 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
-    "CreditFairness", "DLoRABatching", "IterationBatching", "MergedOnly", "MixedModeBatching",
+    "CreditFairness", "DLoRABatching", "DeadlineFairness", "IterationBatching", "MergedOnly",
+    "MixedModeBatching", "ScoredResidency", "TokenCounterFairness",
 ]
 
 func builtPlugin(_ name: String) -> String { "\(buildFolder)/lib\(name).so" }

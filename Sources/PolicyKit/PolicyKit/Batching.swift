@@ -148,6 +148,10 @@ public struct StepObservation: Sendable {
     /// The requests that ran, as they stood when they were planned.
     public var served: [RequestSnapshot]
 
+    /// What each of ``served`` got: tokens of its prompt that were computed, or tokens generated
+    /// while it was decoding; in the same order.
+    public var servedTokens: [Int]
+
     public init(start: Instant, stepTime: Duration, mode: BatchMode, served: [RequestSnapshot]) {
         self.start = start
         self.stepTime = stepTime
@@ -157,6 +161,7 @@ public struct StepObservation: Sendable {
         self.promptTokens = 0
         self.decodeTokens = 0
         self.served = served
+        self.servedTokens = served.map(\.pendingTokens)
     }
 }
 

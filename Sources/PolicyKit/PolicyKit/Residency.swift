@@ -11,6 +11,9 @@ public struct AdapterSnapshot: Sendable {
     /// When a request last ran on it; when it was loaded, if none has.
     public var lastUse: Instant
 
+    /// When it was loaded.
+    public var loadedAt: Instant
+
     /// Requests that have run on it since it was loaded.
     public var uses: Int
 
@@ -21,6 +24,7 @@ public struct AdapterSnapshot: Sendable {
         self.id = id
         self.bytes = bytes
         self.lastUse = lastUse
+        self.loadedAt = lastUse
         self.uses = 0
         self.loadTime = .zero
     }

@@ -51,6 +51,7 @@ struct FairnessQuestion: PolicyQuestion {
         var step = StepObservation(
             start: context.now, stepTime: generator.duration(upToMicroseconds: 50_000),
             mode: generator.mode(among: requests), served: Array(inOrder.prefix(most)))
+        step.servedTokens = step.served.map { generator.integer(1...max(1, $0.pendingTokens)) }
         step.mergeTime = generator.duration(upToMicroseconds: 20_000)
         step.promptTokens = generator.integer(0...context.limits.tokens)
         step.decodeTokens = generator.integer(0...step.served.count)

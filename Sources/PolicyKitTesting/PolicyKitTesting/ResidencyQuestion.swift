@@ -17,6 +17,8 @@ struct ResidencyQuestion: PolicyQuestion {
             var adapter = AdapterSnapshot(
                 id: AdapterID(rawValue: UInt32(first + offset)),
                 bytes: 1 + generator.skewed(upTo: 1 << 30), lastUse: now.advanced(by: .zero - idle))
+            adapter.loadedAt = adapter.lastUse.advanced(
+                by: .zero - generator.duration(upToMicroseconds: 90_000_000))
             adapter.uses = generator.skewed(upTo: 100_000)
             adapter.loadTime = generator.duration(upToMicroseconds: 500_000)
             candidates.append(adapter)

@@ -68,6 +68,7 @@ struct SmallReplica {
         var step = StepObservation(
             start: now, stepTime: stepTime, mode: mode,
             served: plan.entries.map { question.requests[$0.index] })
+        step.servedTokens = plan.entries.map(\.tokens)
         var ran = plan
         ran.mode = mode
         step.work = StepWork(ran, of: question.requests.span)

@@ -17,6 +17,7 @@ extension AdapterResidency {
         entry.adapter.bytes = min(max(0, bytes), budgetBytes + 1)
         entry.state = .resident
         entry.lastUse = now
+        entry.loadedAt = now
         entry.uses = 0
         entry.loadTime = time
         entries[id] = entry
@@ -140,6 +141,7 @@ extension AdapterResidency {
         for (id, entry) in entries where entry.isIdle && id != exception {
             var snapshot = AdapterSnapshot(
                 id: id, bytes: entry.adapter.bytes, lastUse: entry.lastUse)
+            snapshot.loadedAt = entry.loadedAt
             snapshot.uses = entry.uses
             snapshot.loadTime = entry.loadTime
             candidates.append(snapshot)

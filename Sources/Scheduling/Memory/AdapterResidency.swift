@@ -80,6 +80,7 @@ package struct AdapterResidency {
         var holds = 0
         var lastUse: Instant
         var uses = 0
+        var loadedAt = Instant(nanoseconds: 0)
         var loadTime: Duration = .zero
         var lastStep = -1
         var isRetired = false

@@ -209,6 +209,8 @@ extension ReplicaScheduler {
         var observation = StepObservation(
             start: step.start, stepTime: outcome.stepTime, mode: step.mode,
             served: step.served.filter { !outcome.dropped.contains($0.id) })
+        observation.servedTokens = step.entries.filter { !outcome.dropped.contains($0.id) }
+            .map { $0.tokens - $0.drafts + $0.accepted(outcome.accepted) }
         observation.mergeTime = outcome.mergeTime
         observation.work = step.work
         observation.promptTokens = step.work.promptTokens
