@@ -123,7 +123,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Scheduling", "Simulation", "TestSupport", "Workloads", policyKit],
+            dependencies: [
+                "Scheduling", "Simulation", "StrictJSON", "TestSupport", "Workloads", policyKit,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport", policyKit],

@@ -58,18 +58,18 @@ extension SimulatedCosts {
     ///
     /// From the artifact are the three sums. How they are spread is a choice: a merged iteration of
     /// 16 decode rows after 256 tokens each is 12 ms that the weights take to be read and 3 ms for
-    /// its rows; the 12 ms more of an unmerged one are all for rows and none for distinct adapters,
-    /// as its kernel multiplies with all resident adapters whatever the batch. A prompt token costs
-    /// 0.1 ms (half of the A800's peak of 312 TFLOP/s for 7·10⁹ weights). Loads are those of the paper:
-    /// 32 GiB/s over PCIe.
+    /// its rows; an unmerged one takes 12 ms more whatever it computes, as the time of its kernel is
+    /// that of its launches (paper, Figure 5) and it multiplies with all resident adapters. A prompt
+    /// token costs 0.1 ms (half of the A800's peak of 312 TFLOP/s for 7·10⁹ weights). Loads are those
+    /// of the paper: 32 GiB/s over PCIe.
     package static var a800: SimulatedCosts {
         var costs = SimulatedCosts()
-        costs.steps.perStep = 0.012
+        costs.steps.perStep = 0.024
+        costs.steps.perMergedStep = -0.012
         costs.steps.perPromptToken = 0.0001
         costs.steps.perDecodeToken = 0.0001
         // 16 rows that visit 257 keys each; 1.4 ms of the 3.
         costs.steps.perAttendedToken = 0.0014 / (16 * 257)
-        costs.steps.perRankToken = 0.012 / (16 * 16)
         costs.mergeTime = .milliseconds(20)
         costs.mergedBytes = 13 << 30
         costs.loadSecondsPerByte = 1 / Double(32 << 30)

@@ -32,4 +32,6 @@ package struct FleetCounters: Sendable, Equatable {
 
     /// Requests that the chosen replica could not serve and another took.
     package var redirected = 0
+
+    package init() {}
 }

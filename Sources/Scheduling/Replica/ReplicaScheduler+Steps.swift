@@ -55,6 +55,7 @@ extension ReplicaScheduler {
             plan.entries.append(launch(slot, tokens: entry.tokens, in: &step, at: now))
         }
         step.work.isMerged = mode != .unmerged
+        plan.work = step.work
         if let merged = mode.mergedAdapter { residency.hold(merged) }
         if mode.mergedAdapter != self.mode.mergedAdapter { counters.switches += 1 }
         self.mode = mode

@@ -68,6 +68,9 @@ package struct StepPlan: Sendable, Equatable {
     /// Whether it was planned while the step before it was under way: where a request was part of
     /// that one, the last token to compute is the one that is sampled there.
     package var isAhead = false
+
+    /// What it computes, without the drafts that were added to it afterwards.
+    package var work = StepWork()
 }
 
 /// What became of an iteration: each entry that samples got one more token, and one for each of its

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PolicyKit
+package import StrictJSON
+
+/// Why a file of costs is refused.
+package struct CostsError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension SimulatedCosts {
+    /// Names of presets.
+    package static let presets = ["a800"]
+
+    /// The preset of that name.
+    package init?(preset: String) {
+        guard preset == "a800" else { return nil }
+        self = .a800
+    }
+
+    /// The keys of the JSON form, with what each sets; times are in seconds.
+    private static var keys: [(name: String, path: WritableKeyPath<SimulatedCosts, Double>)] {
+        [
+            ("perStep", \.steps.perStep), ("perPromptToken", \.steps.perPromptToken),
+            ("perDecodeToken", \.steps.perDecodeToken),
+            ("perAttendedToken", \.steps.perAttendedToken),
+            ("perRankToken", \.steps.perRankToken), ("perDistinctRank", \.steps.perDistinctRank),
+            ("perMergedStep", \.steps.perMergedStep), ("merge", \.mergeSeconds),
+            ("loadPerByte", \.loadSecondsPerByte), ("loadLatency", \.loadLatency),
+            ("noise", \.noise), ("mergeShare", \.mergeShare), ("headShare", \.headShare),
+            ("gap", \.gap),
+        ]
+    }
+
+    /// Those that may be below zero, as a fit may find them.
+    private static let signed: Set<String> = [
+        "perStep", "perPromptToken", "perDecodeToken", "perAttendedToken", "perRankToken",
+        "perDistinctRank", "perMergedStep",
+    ]
+
+    private var mergeSeconds: Double {
+        get { mergeTime.inSeconds }
+        set { mergeTime = .simulated(seconds: newValue) }
+    }
+
+    /// Reads an object as ``json`` writes it; what is left out keeps its default.
+    ///
+    /// - Throws: `CostsError` for an unknown key and for a value out of range.
+    package init(_ value: JSONValue) throws(CostsError) {
+        guard case .object(let object) = value else {
+            throw CostsError("the costs are \(value.kind): expected an object of numbers")
+        }
+        self.init()
+        for member in object.members {
+            if member.name == "mergedBytes" {
+                guard let bytes = member.value.exactInteger, bytes >= 0 else {
+                    throw CostsError(
+                        "'mergedBytes' is \(member.value.shown): expected a number of bytes")
+                }
+                mergedBytes = bytes
+                continue
+            }
+            guard let key = Self.keys.first(where: { $0.name == member.name }) else {
+                let known = Self.keys.map(\.name).joined(separator: ", ")
+                throw CostsError(
+                    "unknown key '\(member.name.excerpt(40))': expected \(known), mergedBytes")
+            }
+            let least = Self.signed.contains(key.name) ? -1e6 : 0
+            guard let number = member.value.double, (least...1e6).contains(number) else {
+                throw CostsError(
+                    "'\(key.name)' is \(member.value.shown): expected a number from \(least) to 1e6"
+                )
+            }
+            self[keyPath: key.path] = number
+        }
+    }
+
+    /// All of it, as ``init(_:)`` reads it.
+    package var json: JSONValue {
+        var object = JSONObject()
+        for key in Self.keys { _ = object.append(key.name, .number(self[keyPath: key.path])) }
+        _ = object.append("mergedBytes", .integer(mergedBytes))
+        return .object(object)
+    }
+}
