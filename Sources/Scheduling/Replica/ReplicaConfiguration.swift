@@ -89,7 +89,11 @@ package struct ReplicaCounters: Sendable, Equatable {
     package var watchedSteps = 0
     package var stepsOverStallBudget = 0
 
+    /// The time of all forward passes, and of those in each mode.
     package var stepTime: Duration = .zero
+    package var unmergedTime: Duration = .zero
+    package var mergedTime: Duration = .zero
+    package var mixedTime: Duration = .zero
     package var mergeTime: Duration = .zero
 
     /// Tokens that were computed of prompts, and tokens that were generated.

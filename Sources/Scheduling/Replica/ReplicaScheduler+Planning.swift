@@ -25,6 +25,7 @@ extension ReplicaScheduler {
     ) -> StepPlan? {
         isHoldingBack = false
         guard isRunnable else { return nil }
+        enterDemand(at: now)
         tokenLimit = chooseTokenLimit()
         let isForced = areUndoingEachOther
         if isForced { counters.forcedSteps += 1 }
@@ -50,6 +51,7 @@ extension ReplicaScheduler {
     package mutating func planAhead(at now: Instant) -> StepPlan? {
         guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther else { return nil }
         assume()
+        enterDemand(at: now)
         guard backlog.runnable > 0 else { return nil }
         tokenLimit = chooseTokenLimit()
         let arrangement = arrange(isForced: false, at: now)

@@ -42,6 +42,7 @@ extension ReplicaScheduler {
         notePrompt(of: request)
         counters.submitted += 1
         takeGrants()
+        enterDemand(at: now)
         return nil
     }
 
@@ -82,6 +83,7 @@ extension ReplicaScheduler {
         for (snapshot, isLeased) in leaving { release(snapshot, isLeased: isLeased, at: now) }
         forgetRetired()
         takeGrants()
+        enterDemand(at: now)
     }
 
     mutating func release(_ request: RequestSnapshot, isLeased: Bool, at now: Instant) {
@@ -127,6 +129,7 @@ extension ReplicaScheduler {
         }
         forgetRetired()
         takeGrants()
+        enterDemand(at: now)
         return endHopeless(at: now)
     }
 

@@ -59,6 +59,7 @@ extension ReplicaScheduler {
         if let merged = mode.mergedAdapter { residency.hold(merged) }
         if mode.mergedAdapter != self.mode.mergedAdapter { counters.switches += 1 }
         self.mode = mode
+        timeline.note(mode, at: now)
         plan.isAhead = !inFlight.isEmpty
         if plan.isAhead { counters.aheadSteps += 1 }
         inFlight.append(step)
@@ -86,6 +87,7 @@ extension ReplicaScheduler {
         }
         let touched = residency.touch(
             request.adapter, step: step.number, isFirstRun: isFirstRun, at: now)
+        ledger.launched(request.adapter, step: step.number, at: now)
         step.count(request, tokens: tokens, rank: touched.rank, isFirst: touched.isFirstInStep)
         let samples = tokens == request.pendingTokens
         step.entries.append(.init(id: request.id, tokens: tokens, samples: samples))
@@ -127,6 +129,7 @@ extension ReplicaScheduler {
         guard inFlight.first?.number == outcome.number else { return [] }
         assume(accepted: outcome.accepted)
         guard let step = takeStep(at: now) else { return [] }
+        enterService(of: step, outcome, at: now)
         sharePages(of: step, outcome)
         for entry in step.entries { count(entry, outcome) }
         var ended: [RequestID] = []
@@ -142,6 +145,7 @@ extension ReplicaScheduler {
         }
         ended += release(step, at: now)
         observe(step, outcome, at: now)
+        enterDemand(at: now)
         return ended
     }
 
@@ -149,6 +153,7 @@ extension ReplicaScheduler {
         guard !inFlight.isEmpty else { return nil }
         let step = inFlight.removeFirst()
         if !inFlight.isEmpty { inFlight[0].start = now }
+        enterEnd(of: step, at: now)
         if let merged = step.mode.mergedAdapter {
             residency.letGo(merged, at: now)
             forgetRetired()
@@ -253,9 +258,15 @@ extension StepInFlight {
 extension ReplicaCounters {
     fileprivate mutating func count(_ step: StepInFlight, _ outcome: StepOutcome) {
         switch step.mode {
-        case .unmerged: unmergedSteps += 1
-        case .merged: mergedSteps += 1
-        case .mixed: mixedSteps += 1
+        case .unmerged:
+            unmergedSteps += 1
+            unmergedTime += outcome.stepTime
+        case .merged:
+            mergedSteps += 1
+            mergedTime += outcome.stepTime
+        case .mixed:
+            mixedSteps += 1
+            mixedTime += outcome.stepTime
         }
         stepTime += outcome.stepTime
         mergeTime += outcome.mergeTime

@@ -29,6 +29,10 @@ package struct ReplicaScheduler {
     /// The most tokens of the last iteration that was planned, by `batchTokens` and the stall budget.
     package internal(set) var tokenLimit: Int
 
+    /// Who got how much service, and in which modes.
+    package internal(set) var ledger = ServiceLedger()
+    package internal(set) var timeline = ModeTimeline()
+
     var queue = RequestQueue()
     var stall: StallBudget?
 

@@ -26,6 +26,10 @@ struct RequestQueue {
     private(set) var snapshots: [RequestSnapshot] = []
     private(set) var backlog = Backlog()
 
+    /// Adapters whose demand has changed since it was last entered into the ledger, perhaps twice.
+    private(set) var changedDemands: [AdapterID] = []
+
+    private var demands: [AdapterID: AdapterDemand] = [:]
     private var slots: [Int] = []
     private var records: [RequestRecord] = []
     private var freeSlots: [Int] = []
@@ -38,6 +42,9 @@ struct RequestQueue {
     func position(of slot: Int) -> Int { records[slot].position }
     func record(_ slot: Int) -> RequestRecord { records[slot] }
     func snapshot(_ slot: Int) -> RequestSnapshot { snapshots[records[slot].position] }
+    func demand(of adapter: AdapterID) -> AdapterDemand { demands[adapter] ?? AdapterDemand() }
+
+    mutating func clearChangedDemands() { changedDemands.removeAll(keepingCapacity: true) }
 
     /// Adds a request behind those that came before it.
     mutating func insert(_ snapshot: RequestSnapshot, _ record: RequestRecord) {
@@ -59,6 +66,17 @@ struct RequestQueue {
         }
         slotsByID[snapshot.id] = slot
         backlog.add(snapshot, record)
+        countDemand(snapshot, sign: 1)
+    }
+
+    private mutating func countDemand(_ request: RequestSnapshot, sign: Int) {
+        var demand = demand(of: request.adapter)
+        demand.unfinished += sign
+        if request.isAdapterResident { demand.runnable += sign }
+        if request.phase == .waiting { demand.waiting += sign }
+        demand.weight = request.adapterWeight
+        demands[request.adapter] = demand.unfinished > 0 ? demand : nil
+        changedDemands.append(request.adapter)
     }
 
     private func insertionPosition(of new: RequestSnapshot) -> Int {
@@ -83,9 +101,17 @@ struct RequestQueue {
         _ slot: Int, _ change: (inout RequestSnapshot, inout RequestRecord) -> Void
     ) {
         let position = records[slot].position
-        backlog.subtract(snapshots[position], records[slot])
+        let before = snapshots[position]
+        backlog.subtract(before, records[slot])
         change(&snapshots[position], &records[slot])
-        backlog.add(snapshots[position], records[slot])
+        let after = snapshots[position]
+        backlog.add(after, records[slot])
+        guard
+            before.isAdapterResident != after.isAdapterResident
+                || (before.phase == .waiting) != (after.phase == .waiting)
+        else { return }
+        countDemand(after, sign: 1)
+        countDemand(before, sign: -1)
     }
 
     /// Forgets requests in one pass; no slot may be named twice.
@@ -94,6 +120,7 @@ struct RequestQueue {
         for slot in leaving {
             let position = records[slot].position
             backlog.subtract(snapshots[position], records[slot])
+            countDemand(snapshots[position], sign: -1)
             slotsByID[snapshots[position].id] = nil
             slots[position] = -1
             first = min(first, position)
@@ -114,9 +141,11 @@ struct RequestQueue {
     func inconsistencies() -> [String] {
         var problems: [String] = []
         var expected = Backlog()
+        var unfinished: [AdapterID: Int] = [:]
         for (position, snapshot) in snapshots.enumerated() {
             let slot = slots[position]
             expected.add(snapshot, records[slot])
+            unfinished[snapshot.adapter, default: 0] += 1
             if records[slot].position != position || slotsByID[snapshot.id] != slot {
                 problems.append(
                     "request \(snapshot.id.rawValue) at \(position) believes to be at "
@@ -126,6 +155,9 @@ struct RequestQueue {
         }
         if expected != backlog {
             problems.append("the backlog is \(expected), \(backlog) is counted")
+        }
+        if unfinished != demands.mapValues(\.unfinished) {
+            problems.append("the demand is \(unfinished), \(demands) is counted")
         }
         if slotsByID.count != snapshots.count || slots.count != snapshots.count {
             problems.append(
