@@ -89,7 +89,12 @@ nonisolated package struct MetricsRegistry: Sendable {
 
     /// Brings a counter to a total that is kept elsewhere; it never goes back.
     package mutating func raise(_ id: MetricSeriesID<CounterKind>, to total: Int) {
-        increment(id, by: Double(total) - (value(id) ?? 0))
+        raise(id, to: Double(total))
+    }
+
+    /// Brings a counter to a total that is kept elsewhere; it never goes back.
+    package mutating func raise(_ id: MetricSeriesID<CounterKind>, to total: Double) {
+        increment(id, by: total - (value(id) ?? 0))
     }
 
     package mutating func set(_ id: MetricSeriesID<GaugeKind>, to value: Double) {

@@ -27,8 +27,16 @@ nonisolated struct ReplicaFamilies: Sendable {
     let stepsAhead: MetricFamilyID<CounterKind>
     let discardedTokens: MetricFamilyID<CounterKind>
     let speculation: SpeculationFamilies
+    let fairness: FairnessFamilies
+    let costs: CostFamilies
 
     static let labels = ["model_name", "engine"]
+
+    private static let cache = MetricDescription(
+        "vllm:cache_config_info", "How the KV pages are laid out.",
+        labels: [
+            "engine", "block_size", "num_gpu_blocks", "cache_dtype", "enable_prefix_caching",
+        ])
 
     init(in registry: inout MetricsRegistry, maxModelLength: Int) {
         running = registry.gauge("vllm:num_requests_running", "Requests in the batch.")
@@ -50,13 +58,7 @@ nonisolated struct ReplicaFamilies: Sendable {
             MetricBuckets.interToken)
         request = RequestFamilies(in: &registry, maxModelLength: maxModelLength)
         pages = PageFamilies(in: &registry)
-        cacheDescription = registry.gauge(
-            MetricDescription(
-                "vllm:cache_config_info", "How the KV pages are laid out.",
-                labels: [
-                    "engine", "block_size", "num_gpu_blocks", "cache_dtype",
-                    "enable_prefix_caching",
-                ]))
+        cacheDescription = registry.gauge(Self.cache)
         mode = registry.gauge(
             "burrow:replica_mode", "1 for the mode the replica computes in.", more: ["mode"])
         modeSwitches = registry.counter(
@@ -81,6 +83,8 @@ nonisolated struct ReplicaFamilies: Sendable {
         discardedTokens = registry.counter(
             "burrow:discarded_tokens_total", "Tokens computed for requests that had ended.")
         speculation = SpeculationFamilies(in: &registry)
+        fairness = FairnessFamilies(in: &registry)
+        costs = CostFamilies(in: &registry)
     }
 }
 
@@ -170,13 +174,13 @@ nonisolated struct RequestFamilies: Sendable {
 }
 
 nonisolated extension MetricsRegistry {
-    fileprivate mutating func gauge(
+    mutating func gauge(
         _ name: String, _ help: String, more: [String] = []
     ) -> MetricFamilyID<GaugeKind> {
         gauge(MetricDescription(name, help, labels: ReplicaFamilies.labels + more))
     }
 
-    fileprivate mutating func counter(
+    mutating func counter(
         _ name: String, _ help: String, more: [String] = []
     ) -> MetricFamilyID<CounterKind> {
         counter(MetricDescription(name, help, labels: ReplicaFamilies.labels + more))

@@ -25,6 +25,8 @@ nonisolated struct ReplicaSeries: Sendable {
     let drafts: MetricSeriesID<CounterKind>
     let draftTokens: MetricSeriesID<CounterKind>
     let acceptedTokens: MetricSeriesID<CounterKind>
+    let fairness: FairnessSeries
+    let costs: CostSeries
 
     /// Makes every series, so that each is exposed as 0 from the start.
     init(_ families: ReplicaFamilies, _ values: [String], in registry: inout MetricsRegistry) {
@@ -59,6 +61,8 @@ nonisolated struct ReplicaSeries: Sendable {
         drafts = registry.series(families.speculation.drafts, values)
         draftTokens = registry.series(families.speculation.draftTokens, values)
         acceptedTokens = registry.series(families.speculation.acceptedTokens, values)
+        fairness = FairnessSeries(families.fairness, values, in: &registry)
+        costs = CostSeries(families.costs, values, in: &registry)
     }
 }
 

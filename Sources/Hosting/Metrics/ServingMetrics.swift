@@ -154,6 +154,14 @@ nonisolated extension ServingMetrics {
         for (mode, gauge) in series.modes { registry.set(gauge, to: mode == load.mode ? 1 : 0) }
     }
 
+    /// What a replica's ledger and cost model say; call before `exposition`.
+    package mutating func replicaMeasured(_ figures: ReplicaFigures) {
+        guard let series = series(figures.replica) else { return }
+        series.fairness.show(figures, in: &registry)
+        let values = [configuration.modelName, String(figures.replica)]
+        series.costs.show(figures.costs, replicaFamilies.costs, values, in: &registry)
+    }
+
     package mutating func modeSwitched(_ change: ModeSwitch) {
         guard series(change.replica) != nil else { return }
         let values = [

@@ -123,6 +123,9 @@ extension Engine {
         metrics.adaptersInUse(
             running: running.sorted(), waiting: waiting.sorted(),
             unixTime: Date().timeIntervalSince1970)
+        for (index, replica) in fleet.replicas.enumerated() {
+            metrics.replicaMeasured(ReplicaFigures(of: replica, at: index, now: Self.now))
+        }
         return metrics.exposition()
     }
 
@@ -163,8 +166,8 @@ extension Engine {
     }
 }
 
-extension ReplicaMode {
-    fileprivate init(_ mode: BatchMode) {
+nonisolated extension ReplicaMode {
+    init(_ mode: BatchMode) {
         switch mode {
         case .unmerged: self = .unmerged
         case .merged: self = .merged
