@@ -2,14 +2,14 @@
 import CLibuv
 internal import Glibc
 
-/// The descriptor of a listening TCP socket.
+/// The descriptor of a listening TCP or Unix socket.
 ///
 /// The system calls are made here and not by libuv, whose listener cannot be paused: when the
 /// process has no descriptor left, it accepts and drops whoever waits, uncounted.
 nonisolated struct ListeningSocket {
     enum Accepted {
         /// The caller owns the descriptor now.
-        case connection(descriptor: Int32, peer: String)
+        case connection(Connection)
         case nobodyWaits
         /// The client left while it waited, or the network failed it; the next one may be well.
         case lostClient
@@ -18,8 +18,10 @@ nonisolated struct ListeningSocket {
     }
 
     let descriptor: Int32
-    /// The port that was bound, which the system chose if 0 was asked for.
+    /// The port that was bound, which the system chose if 0 was asked for; 0 for a Unix socket.
     let port: Int
+    /// The file of a Unix socket, which goes away with it.
+    private let file: UnixSocketFile?
 
     init(host: String, port: Int, backlog: Int) throws(LoopError) {
         let address = try SocketAddress(host: host, port: port)
@@ -41,6 +43,31 @@ nonisolated struct ListeningSocket {
         }
         self.descriptor = descriptor
         self.port = bound.port
+        self.file = nil
+    }
+
+    /// Listens on a Unix socket that only the owner may connect to.
+    init(path: String, backlog: Int) throws(LoopError) {
+        let action = "listen on \(path)"
+        let address = try UnixAddress(path: path)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Self.flags, 0)
+        guard descriptor >= 0 else { throw LoopError(UVStatus(errno: errno), during: action) }
+        do throws(LoopError) {
+            // The file gets the mode that the descriptor has when it is bound.
+            guard fchmod(descriptor, 0o600) == 0 else {
+                throw LoopError(UVStatus(errno: errno), during: action)
+            }
+            try address.bind(descriptor)
+            guard listen(descriptor, Int32(clamping: max(backlog, 1))) == 0 else {
+                throw LoopError(UVStatus(errno: errno), during: action)
+            }
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        self.port = 0
+        self.file = UnixSocketFile(path: path)
     }
 
     func accept() -> Accepted {
@@ -49,7 +76,10 @@ nonisolated struct ListeningSocket {
             accepted = accept4(descriptor, raw, &length, Self.flags)
             return accepted
         }
-        if let peer { return .connection(descriptor: accepted, peer: peer.text) }
+        if let peer {
+            let name = peer.family == AF_UNIX ? "unix" : peer.text
+            return .connection(Connection(descriptor: accepted, peer: name))
+        }
         let status = UVStatus(errno: errno)
         switch status {
         case .tryAgain:
@@ -61,6 +91,9 @@ nonisolated struct ListeningSocket {
             return .lostClient
         }
     }
+
+    /// Lets nobody find it any more.
+    func removeFile() { file?.remove() }
 
     func close() { Glibc.close(descriptor) }
 

@@ -2,12 +2,12 @@
 import CLibuv
 internal import Glibc
 
-/// A connected TCP socket on the loop; what is written goes out in order, without Nagle's delay.
+/// A connected socket on the loop; what is written goes out in order.
 ///
 /// Whoever holds the stream must see to it that it is closed: by ``close()``, or by itself after
 /// an error. Either way ``onClose`` is called exactly once and nothing is called after it.
-package final class TCPStream: LoopHandle {
-    /// The address of the other side, as `127.0.0.1:5000` or `[::1]:5000`.
+package class LoopStream: LoopHandle {
+    /// The address of the other side, as `127.0.0.1:5000` or `[::1]:5000`, or `unix`.
     package let peer: String
 
     /// Called with what was read; the span is valid during the call only.
@@ -33,24 +33,25 @@ package final class TCPStream: LoopHandle {
     private let shutdownRequest = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
 
     /// Takes over a connected descriptor, and closes it when the stream cannot be made.
-    init(loop: EventLoop, descriptor: Int32, peer: String) throws(LoopError) {
+    init<Raw>(
+        _ type: Raw.Type, loop: EventLoop, _ connection: Connection,
+        initialize: (UnsafeMutablePointer<Raw>) -> Int32,
+        open: (UnsafeMutablePointer<Raw>, Int32) -> Int32
+    ) throws(LoopError) {
         self.loop = loop
-        self.peer = peer
+        self.peer = connection.peer
         do throws(LoopError) {
-            try super.init(uv_tcp_t.self, action: "make a stream") { raw in
-                uv_tcp_init(loop.raw, raw)
-            }
+            try super.init(type, action: "make a stream", initialize: initialize)
         } catch {
-            Glibc.close(descriptor)
+            Glibc.close(connection.descriptor)
             throw error
         }
-        let opened = UVStatus(rawValue: uv_tcp_open(pointer(to: uv_tcp_t.self), descriptor))
+        let opened = UVStatus(rawValue: open(pointer(to: type), connection.descriptor))
         guard !opened.isError else {
-            Glibc.close(descriptor)
+            Glibc.close(connection.descriptor)
             close()
             throw LoopError(opened, during: "take over the connection of \(peer)")
         }
-        uv_tcp_nodelay(pointer(to: uv_tcp_t.self), 1)
     }
 
     // MARK: - Reading
@@ -61,7 +62,7 @@ package final class TCPStream: LoopHandle {
         let status = uv_read_start(
             pointer(to: uv_stream_t.self),
             { raw, _, buffer in
-                guard let stream = LoopHandle.owner(of: raw, as: TCPStream.self) else { return }
+                guard let stream = LoopHandle.owner(of: raw, as: LoopStream.self) else { return }
                 let room = stream.loop.readBuffer
                 buffer?.pointee = uv_buf_t(
                     base: UnsafeMutableRawPointer(room.baseAddress)?
@@ -69,7 +70,7 @@ package final class TCPStream: LoopHandle {
                     len: room.count)
             },
             { raw, count, _ in
-                LoopHandle.owner(of: raw, as: TCPStream.self)?.didRead(count)
+                LoopHandle.owner(of: raw, as: LoopStream.self)?.didRead(count)
             })
         isReading = status == 0
         if status < 0 { fail(UVStatus(rawValue: status), during: "read from \(peer)") }
@@ -141,7 +142,7 @@ package final class TCPStream: LoopHandle {
         var part = Self.buffer(of: UnsafeBufferPointer(copy))
         let stream = pointer(to: uv_stream_t.self)
         let status = uv_write(writeRequest, stream, &part, 1) { request, status in
-            LoopHandle.owner(of: request?.pointee.handle, as: TCPStream.self)?.didWrite(status)
+            LoopHandle.owner(of: request?.pointee.handle, as: LoopStream.self)?.didWrite(status)
         }
         guard status == 0 else {
             releaseInFlight()
@@ -203,5 +204,30 @@ package final class TCPStream: LoopHandle {
         let onClose = onClose
         self.onClose = nil
         onClose?(failure)
+    }
+}
+
+/// A connected descriptor and who is at its other end.
+nonisolated struct Connection {
+    let descriptor: Int32
+    let peer: String
+}
+
+/// A connected TCP socket on the loop, without Nagle's delay.
+package final class TCPStream: LoopStream {
+    init(loop: EventLoop, _ connection: Connection) throws(LoopError) {
+        try super.init(
+            uv_tcp_t.self, loop: loop, connection, initialize: { uv_tcp_init(loop.raw, $0) },
+            open: uv_tcp_open)
+        uv_tcp_nodelay(pointer(to: uv_tcp_t.self), 1)
+    }
+}
+
+/// A connected Unix socket on the loop.
+package final class UnixStream: LoopStream {
+    init(loop: EventLoop, _ connection: Connection) throws(LoopError) {
+        try super.init(
+            uv_pipe_t.self, loop: loop, connection,
+            initialize: { uv_pipe_init(loop.raw, $0, 0) }, open: uv_pipe_open)
     }
 }

@@ -5,12 +5,12 @@ internal import LoopIO
 final class HTTPConnection {
     let id: Int
     private let server: HTTPServer
-    private let stream: TCPStream
+    private let stream: LoopStream
     private var machine: ConnectionMachine
     private weak var exchange: HTTPExchange?
     private var isPumping = false
 
-    init(id: Int, server: HTTPServer, stream: TCPStream) {
+    init(id: Int, server: HTTPServer, stream: LoopStream) {
         self.id = id
         self.server = server
         self.stream = stream

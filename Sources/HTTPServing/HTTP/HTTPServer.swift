@@ -28,7 +28,7 @@ package final class HTTPServer {
 
     let loop: EventLoop
     private let onRequest: (HTTPRequest, HTTPExchange) -> Void
-    private var listeners: [TCPListener] = []
+    private var listeners: [LoopListener] = []
     private var connections: [Int: HTTPConnection] = [:]
     private let sweep: LoopTimer
     private var date = HTTPDate()
@@ -63,9 +63,25 @@ package final class HTTPServer {
             guard let self else { return stream.close() }
             accept(stream)
         }
+        add(listener)
+        return listener.port
+    }
+
+    /// Listens on a Unix socket that only the owner of the process may connect to.
+    ///
+    /// - Throws: `LoopError` when it cannot be listened on, or somebody answers there.
+    package func listen(path: String) throws(LoopError) {
+        precondition(!isDraining, "the server was ended")
+        add(
+            try UnixListener(loop: loop, path: path) { [weak self] stream in
+                guard let self else { return stream.close() }
+                accept(stream)
+            })
+    }
+
+    private func add(_ listener: LoopListener) {
         listener.onAcceptError = { [weak self] _ in self?.counters.acceptErrors += 1 }
         listeners.append(listener)
-        return listener.port
     }
 
     /// The number of connections, including those that are about to close.
@@ -117,7 +133,7 @@ package final class HTTPServer {
 
     // MARK: - Connections
 
-    private func accept(_ stream: TCPStream) {
+    private func accept(_ stream: LoopStream) {
         counters.accepted += 1
         let isFull = connections.count >= limits.maxConnections
         let isRefused = isFull && !closeLongestIdle()
