@@ -87,6 +87,8 @@ import Testing
         -> 6:21: error: spec.server.apiKeys: expected a mapping, found 'keys.txt'
         server: {apiKeys: {}}
         -> 6:12: error: spec.server.apiKeys: missing key 'file', as file: keys.txt
+        server: {admin: /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}
+        -> 6:19: error: spec.server.admin: the path of a Unix socket has at most 107 bytes, this one has 108
         server: {drainTimeout: 2d}
         -> 6:26: error: spec.server.drainTimeout: a duration has a unit (ns, us, ms, s, m, h), found '2d'
         server: {drainTimeout: 2h}

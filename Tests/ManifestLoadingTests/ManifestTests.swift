@@ -13,7 +13,7 @@ import Testing
         kind: Host
         metadata: {name: quickstart}
         spec:
-          server:   {listen: "[::1]:0", apiKeys: {file: keys.txt}, drainTimeout: 1m}
+          server:   {listen: "[::1]:0", apiKeys: {file: keys.txt}, admin: a.sock, drainTimeout: 1m}
           model:    {path: ../Samples/model, dtype: f32, name: smollm2,
                      cache: {directory: cache, limit: 3GiB}}
           adapters:
@@ -44,6 +44,7 @@ import Testing
         let spec = try #require(validation.manifest).spec
         #expect(spec.server.listen.value == ListenAddress(host: "::1", port: 0))
         #expect(spec.server.apiKeys?.file.value == "/manifests/keys.txt")
+        #expect(spec.server.admin.value == .path("/manifests/a.sock"))
         #expect(spec.server.drainTimeout.value == .seconds(60))
         #expect(spec.model.source == .path(Located("/manifests/../Samples/model")))
         #expect(spec.model.dtype.value == .f32)
@@ -175,6 +176,7 @@ import Testing
         #expect(manifest.metadata.name.value == "test")
         #expect(spec.server.listen.value == ListenAddress(host: "127.0.0.1", port: 8080))
         #expect(spec.server.apiKeys == nil)
+        #expect(spec.server.admin.value == .automatic)
         #expect(spec.server.drainTimeout.value == .seconds(30))
         #expect(spec.model.dtype.value == .bf16)
         #expect(spec.model.servedName == "model")

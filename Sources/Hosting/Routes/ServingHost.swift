@@ -19,6 +19,7 @@ package final class ServingHost {
     let shares: ServiceShares
     private let loop: EventLoop
     private var server: HTTPServer?
+    private let admin: AdminSurface
     private let drainTimeout: Duration
     private var drainTimer: LoopTimer?
     private(set) var isDraining = false
@@ -33,6 +34,7 @@ package final class ServingHost {
         self.engine = engine
         self.loop = loop
         self.log = log
+        admin = try AdminSurface(engine: engine, manifest: manifest, loop: loop, log: log)
         drainTimeout = manifest.spec.server.drainTimeout.value
         adapterRoots = manifest.spec.limits.adapterRoots.map(\.value)
         var limits = RequestLimits()
@@ -55,22 +57,26 @@ package final class ServingHost {
         }
     }
 
-    /// Opens the listener.
+    /// Opens the listener, and the admin surface.
     ///
     /// - Returns: the port, which the system chose where `address.port` is 0.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         guard let server else { throw HostError(.cannotStart, "the server has ended") }
+        let port: Int
         do {
-            return try server.listen(host: address.host, port: Int(address.port))
+            port = try server.listen(host: address.host, port: Int(address.port))
         } catch {
             throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
         }
+        try admin.listen()
+        return port
     }
 
     /// Stops accepting, lets streams finish until the drain timeout, then closes what is left.
     package func drain(then: @escaping () -> Void) {
         guard !isDraining, let server else { return }
         isDraining = true
+        admin.isDraining = true
         onEnd = then
         log.info(
             "draining: \(engine.unfinished) requests are unfinished; the limit is \(drainTimeout)")
@@ -98,9 +104,11 @@ package final class ServingHost {
         drainTimer = nil
         server = nil
         engine.whenIdle { [weak self] in
-            let onEnd = self?.onEnd
-            self?.onEnd = nil
-            onEnd?()
+            self?.admin.close { [weak self] in
+                let onEnd = self?.onEnd
+                self?.onEnd = nil
+                onEnd?()
+            }
         }
     }
 

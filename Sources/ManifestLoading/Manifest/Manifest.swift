@@ -31,7 +31,17 @@ package struct Manifest: Sendable, Equatable {
     package struct Server: Sendable, Equatable {
         package var listen = Located(ListenAddress(host: "127.0.0.1", port: 8080))
         package var apiKeys: APIKeys?
+        package var admin = Located(AdminSocket.automatic)
         package var drainTimeout = Located(Duration.seconds(30))
+    }
+
+    /// Where the admin surface is, a Unix socket.
+    package enum AdminSocket: Sendable, Equatable {
+        /// In the user's run-time folder, by the host's name.
+        case automatic
+        /// Nowhere.
+        case off
+        case path(String)
     }
 
     package struct APIKeys: Sendable, Equatable {

@@ -79,6 +79,10 @@ extension Section where Root == Manifest.Server {
                 "apiKeys", \.apiKeys, .section(.apiKeys),
                 "Who may use the API; without it everybody who reaches the address may."
             ).example("{file: keys.txt}"),
+            Field(
+                "admin", \.admin, .adminSocket,
+                "The Unix socket of the admin surface, which `burrow status` asks: a path, auto for "
+                    + "burrow-UID/NAME.sock in $XDG_RUNTIME_DIR or /tmp, or off."),
             Field<Root>(
                 "tls",
                 Form<Bool>.refused(

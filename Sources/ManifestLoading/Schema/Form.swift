@@ -182,6 +182,38 @@ extension Form where Value == Manifest.ThreadCount {
     }
 }
 
+extension Form where Value == Manifest.AdminSocket {
+    /// What the system takes as the path of a Unix socket.
+    private static var longestPath: Int { 107 }
+
+    static var adminSocket: Form {
+        let schema = Schema.either(.scalar(.choice(["auto", "off"])), .scalar(.path))
+        return Form(
+            schema: schema,
+            express: {
+                switch $0 {
+                case .automatic: .string("auto")
+                case .off: .string("off")
+                case .path(let path): .string(path)
+                }
+            }
+        ) { place, reading in
+            guard let scalar = place.scalar(expecting: schema, &reading) else { return nil }
+            if scalar.text == "auto" { return .automatic }
+            if scalar.text == "off" { return .off }
+            guard let path = Form<String>.path.read(place, &reading) else { return nil }
+            guard path.utf8.count <= longestPath else {
+                let message =
+                    "the path of a Unix socket has at most \(longestPath) bytes, this one has "
+                    + "\(path.utf8.count)"
+                place.report(ValueFault(message), &reading)
+                return nil
+            }
+            return .path(path)
+        }
+    }
+}
+
 // MARK: - Lists
 
 extension Form {

@@ -28,6 +28,8 @@ final class ChildProcess: Sendable {
         process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_CACHE_HOME"] = "\(folder.path)/cache"
+        // Hosts of tests have the same names, and must not meet.
+        environment["XDG_RUNTIME_DIR"] = folder.path
         process.environment = environment
         process.standardInput = FileHandle.nullDevice
         process.standardError = try Self.file(folder.write("errors", ""))
@@ -128,6 +130,9 @@ final class BurrowProcess: Sendable {
     var log: String { child.errors }
 
     var processIdentifier: Int32 { child.processIdentifier }
+
+    /// Where the admin surface of a manifest named `test` is.
+    var adminSocket: String { "\(child.folder.path)/burrow-\(getuid())/test.sock" }
 
     func signal(_ number: Int32) { child.signal(number) }
 

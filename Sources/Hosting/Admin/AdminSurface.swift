@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import HTTPServing
+internal import Logging
+internal import LoopIO
+internal import ManifestLoading
+internal import PolicyKit
+
+/// The admin surface of a host: a Unix socket that only its owner may connect to. What it can do is
+/// not to be had at the public address.
+final class AdminSurface {
+    /// What is sent to a listener that does not take it waits here, up to this many bytes.
+    static let mostWaitingBytes = 32 << 20
+
+    private let engine: Engine
+    private let manifest: Manifest
+    private let log: Logger
+    private let start = Engine.now
+    private var server: HTTPServer?
+
+    /// Whether the host takes no more requests.
+    var isDraining = false
+
+    init(engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger) throws(HostError) {
+        self.engine = engine
+        self.manifest = manifest
+        self.log = log
+        var limits = HTTPLimits()
+        limits.maxConnections = 32
+        limits.bodyBytes = 64 << 10
+        limits.writeBufferBytes = Self.mostWaitingBytes + (4 << 20)
+        do {
+            server = try HTTPServer(loop: loop, limits: limits) { [weak self] request, exchange in
+                self?.take(request, exchange)
+            }
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    /// Opens the socket that the manifest wants, if it wants one.
+    func listen() throws(HostError) {
+        guard let socket = AdminSocketPath(of: manifest) else { return }
+        try socket.prepare()
+        do throws(LoopError) {
+            try server?.listen(path: socket.path)
+            log.info("the admin surface is at \(socket.path)")
+        } catch {
+            // Another host of the same name keeps the place; one that was asked for must be had.
+            guard socket.isDefault, error.code == .addressInUse else {
+                throw HostError(
+                    .cannotStart,
+                    "\(error.description); spec.server.admin says where the admin surface is")
+            }
+            log.warning(
+                "\(error.description): there is no admin surface; spec.server.admin sets its path")
+        }
+    }
+
+    /// Closes the socket and all connections, and calls `then` when they are gone.
+    func close(then: @escaping () -> Void) {
+        guard let server else { return then() }
+        self.server = nil
+        server.drain(then: then)
+        server.closeAll()
+    }
+
+    // MARK: - Requests
+
+    private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        do throws(APIError) {
+            guard request.method == "GET" else {
+                var error = APIError(.methodNotAllowed, "Use GET for \(request.path).")
+                error.allowedMethods = ["GET"]
+                throw error
+            }
+            switch request.path {
+            case "/admin/status": exchange.respond(status: 200, body: try status())
+            default:
+                throw APIError(
+                    .notFound, "There is nothing at \(request.path): there is /admin/status.")
+            }
+        } catch {
+            exchange.respond(error)
+        }
+    }
+
+    private func status() throws(APIError) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return Array(
+                try encoder.encode(
+                    engine.status(of: manifest, since: start, isDraining: isDraining)))
+        } catch {
+            throw APIError(.internalError, "The status cannot be written: \(error).")
+        }
+    }
+}

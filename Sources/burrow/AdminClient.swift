@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+
+/// Asks the admin surface of a host over its Unix socket, one question to a connection.
+struct AdminClient {
+    let path: String
+
+    /// What the host says when something is wrong.
+    private struct Refusal: Decodable {
+        struct Fault: Decodable { let message: String }
+        let error: Fault
+    }
+
+    /// The whole body of a reply.
+    func get(_ target: String) throws -> Data {
+        var body = Data()
+        try get(target, within: 10) { body.append($0) }
+        return body
+    }
+
+    /// Hands each piece of the body on as it comes.
+    ///
+    /// - Parameter seconds: how long to wait for each piece; `nil` waits for ever.
+    func get(_ target: String, within seconds: Int?, _ receive: (Data) throws -> Void) throws {
+        let descriptor = try connected()
+        defer { close(descriptor) }
+        if let seconds {
+            var time = timeval(tv_sec: seconds, tv_usec: 0)
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+        try send("GET \(target) HTTP/1.0\r\nHost: burrow\r\n\r\n", to: descriptor)
+        var head = Data()
+        var status: Int?
+        while let piece = try read(descriptor) {
+            if let status {
+                if status == 200 { try receive(piece) } else { head.append(piece) }
+                continue
+            }
+            head.append(piece)
+            guard let end = head.range(of: Data("\r\n\r\n".utf8)) else { continue }
+            let first = String(decoding: head[..<end.lowerBound].prefix(64), as: UTF8.self)
+            status = first.split(separator: " ").dropFirst().first.flatMap { Int($0.prefix(3)) }
+            let rest = head[end.upperBound...]
+            head = Data()
+            if status == 200 {
+                if !rest.isEmpty { try receive(Data(rest)) }
+            } else {
+                head = Data(rest)
+            }
+        }
+        guard status == 200 else { throw fail(Self.message(of: head)) }
+    }
+
+    private static func message(of body: Data) -> String {
+        let refusal = try? JSONDecoder().decode(Refusal.self, from: body)
+        return refusal?.error.message ?? "the host gave no answer that can be read"
+    }
+
+    private func connected() throws -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard !path.isEmpty, path.utf8.count < room else {
+            throw fail("the path of a socket has 1 to \(room - 1) bytes: \(path)")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw fail(Self.reason) }
+        let answer = withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard answer == 0 else {
+            let code = errno
+            close(descriptor)
+            switch code {
+            case ENOENT:
+                throw fail("no host runs: there is nothing at \(path)")
+            case ECONNREFUSED:
+                throw fail("no host answers at \(path): the last one did not end well")
+            case EACCES, EPERM:
+                throw fail("\(path) belongs to another user, and only they may ask")
+            default:
+                throw fail("cannot connect to \(path): \(String(cString: strerror(code)))")
+            }
+        }
+        return descriptor
+    }
+
+    private func send(_ text: String, to descriptor: Int32) throws {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let sent = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if sent < 0, errno == EINTR { continue }
+            guard sent > 0 else { throw fail("cannot ask the host: \(Self.reason)") }
+            bytes = bytes.dropFirst(sent)
+        }
+    }
+
+    /// What came next, or `nil` at the end.
+    private func read(_ descriptor: Int32) throws -> Data? {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count > 0 { return Data(buffer[..<count]) }
+            if count == 0 { return nil }
+            if errno == EINTR { continue }
+            throw fail(
+                errno == EAGAIN
+                    ? "the host at \(path) does not answer" : "the host went away: \(Self.reason)")
+        }
+    }
+
+    private static var reason: String { String(cString: strerror(errno)) }
+}
+
+/// Complains, and gives what is to be thrown.
+func fail(_ message: String) -> ExitCode {
+    complain(message)
+    return .failure
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Hosting
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show how a running host stands, or record its decisions.",
+        discussion: """
+            Without a manifest or --socket it asks the one host that runs in the usual place.
+
+            --trace writes each scheduling decision as a line of JSON, with what the policies were \
+            asked and told, until --decisions or --seconds are over or this command is ended. \
+            `burrow trace replay` asks the same policies again.
+            """)
+
+    @Argument(help: "The manifest that the host serves.")
+    var manifest: String?
+
+    @Option(help: "The socket of the host's admin surface, instead of a manifest.")
+    var socket: String?
+
+    @Flag(help: "Write JSON.")
+    var json = false
+
+    func validate() throws {
+        if manifest != nil, socket != nil {
+            throw ValidationError("give a manifest or --socket, not both")
+        }
+    }
+
+    func run() throws {
+        let client = AdminClient(path: try path())
+        let body = try client.get("/admin/status")
+        let status: HostStatus
+        do {
+            status = try JSONDecoder().decode(HostStatus.self, from: body)
+        } catch {
+            throw fail("the host at \(client.path) is of another version: \(error)")
+        }
+        if json { return say(try burrow.json(status)) }
+        say(StatusText(status: status, width: HumanText.terminalWidth).text)
+    }
+
+    private func path() throws -> String {
+        if let socket { return WorkingFolder.absolute(socket) }
+        if let manifest {
+            let path = try onMainThread { () throws(HostError) in
+                AdminSocketPath(of: try ManifestReader.load(manifest).manifest)?.path
+            }
+            guard let path else {
+                throw fail("\(manifest) has no admin surface: its spec.server.admin is off")
+            }
+            return path
+        }
+        let sockets = AdminSocketPath.all
+        guard let only = sockets.first, sockets.count == 1 else {
+            throw fail(
+                sockets.isEmpty
+                    ? "no host runs: there is no socket in \(AdminSocketPath.defaultFolder)"
+                    : "there are \(sockets.count) hosts, name one with --socket: "
+                        + sockets.joined(separator: ", "))
+        }
+        return only
+    }
+}
