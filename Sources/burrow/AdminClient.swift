@@ -20,9 +20,8 @@ struct AdminClient {
         return body
     }
 
-    /// Hands each piece of the body on as it comes.
-    ///
-    /// - Parameter seconds: how long to wait for each piece; `nil` waits for ever.
+    /// Hands each piece of the body on as it comes, and waits so many seconds for each; without a
+    /// number for ever.
     func get(_ target: String, within seconds: Int?, _ receive: (Data) throws -> Void) throws {
         let descriptor = try connected()
         defer { close(descriptor) }
