@@ -243,6 +243,25 @@ package struct Fleet {
         change(replica.rawValue, at: now) { $0.copyFailed(id, at: now) }
     }
 
+    // MARK: - Recording
+
+    /// As ``ReplicaScheduler/startRecording()``.
+    package mutating func startRecording(
+        on replica: ReplicaID
+    ) -> (batching: RecordedPolicy, fairness: RecordedPolicy) {
+        replicas[replica.rawValue].startRecording()
+    }
+
+    /// As ``ReplicaScheduler/stopRecording()``.
+    package mutating func stopRecording(on replica: ReplicaID) {
+        replicas[replica.rawValue].stopRecording()
+    }
+
+    /// As ``ReplicaScheduler/takeRecords()``.
+    package mutating func takeRecords(of replica: ReplicaID) -> [DecisionRecord]? {
+        replicas[replica.rawValue].takeRecords()
+    }
+
     // MARK: - Adapters and policies
 
     /// Makes an adapter known to every replica.

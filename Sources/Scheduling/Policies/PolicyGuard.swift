@@ -41,7 +41,9 @@ package struct PolicyGuard<Instance> {
 
     package private(set) var status: PolicyStatus
 
-    private let chosen: Instance?
+    /// The policy of the manifest, whether or not it is set aside.
+    let chosen: Instance?
+
     private let rules: ContainmentRules
     private let clock: PolicyClock
     private var recentStrikes: [Instant] = []

@@ -23,6 +23,12 @@ extension ReplicaScheduler {
     package mutating func planStep(
         at now: Instant, drafts: [RequestID: Int] = [:]
     ) -> StepPlan? {
+        let plan = decideStep(at: now, drafts: drafts)
+        endDecision(plan)
+        return plan
+    }
+
+    private mutating func decideStep(at now: Instant, drafts: [RequestID: Int]) -> StepPlan? {
         isHoldingBack = false
         guard isRunnable else { return nil }
         enterDemand(at: now)
@@ -49,6 +55,12 @@ extension ReplicaScheduler {
     /// pages that a step under way uses. So is what follows a step that verifies drafts, since
     /// nobody knows how far its requests will get.
     package mutating func planAhead(at now: Instant) -> StepPlan? {
+        let plan = decideAhead(at: now)
+        endDecision(plan)
+        return plan
+    }
+
+    private mutating func decideAhead(at now: Instant) -> StepPlan? {
         guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther else { return nil }
         assume()
         enterDemand(at: now)
@@ -78,6 +90,7 @@ extension ReplicaScheduler {
 
     private mutating func arrange(isForced: Bool, at now: Instant) -> FairnessArrangement {
         resizeIdentity()
+        recorder?.begin(at: now, isAhead: !inFlight.isEmpty, isForced: isForced)
         var arrangement = FairnessArrangement(order: identity)
         if isForced { return arrangement }
         var context = FairnessContext(now: now, limits: limits)
@@ -102,6 +115,13 @@ extension ReplicaScheduler {
         } catch {
             fairness.returned(&call)
             fault = (.threw, error.description)
+        }
+        if recorder != nil {
+            var exchange = PolicyExchange<FairnessContext, FairnessArrangement>(
+                requests: requests, context: context)
+            exchange.answer = arrangement
+            exchange.isBuiltIn = call.isBuiltIn
+            record(exchange, fault)
         }
         fairness.settle(call, fault: fault, at: now)
         if fault != nil { return FairnessArrangement(order: identity) }
@@ -202,6 +222,12 @@ extension ReplicaScheduler {
             batching.returned(&call)
             fault = (.threw, error.description)
         }
+        if recorder != nil {
+            var exchange = PolicyExchange<BatchingContext, BatchPlan>(
+                requests: requests, context: context)
+            exchange.answer = plan
+            record(exchange, fault)
+        }
         batching.settle(call, fault: fault, at: now)
         return fault == nil ? plan : nil
     }
@@ -213,6 +239,13 @@ extension ReplicaScheduler {
         let plan = builtInPlan(requests, in: context)
         batching.returned(&call)
         batching.settle(call, at: now)
+        recorder?.note { decision in
+            decision.isStandIn = true
+            guard decision.batching == nil else { return }
+            decision.batching = PolicyExchange(requests: requests, context: context)
+            decision.batching?.answer = plan
+            decision.batching?.isBuiltIn = true
+        }
         return plan
     }
 

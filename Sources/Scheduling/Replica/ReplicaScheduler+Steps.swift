@@ -224,12 +224,14 @@ extension ReplicaScheduler {
         var call = batching.begin(at: now)
         call.policy.observe(observation)
         batching.returned(&call)
+        recorder?.append(.observation(observation, isBuiltIn: call.isBuiltIn))
         batching.settle(call, at: now)
         let settlement = ServiceSettlement(
             now: now, step: observation, displaced: step.displaced, advanced: step.advanced)
         var settling = fairness.begin(at: now)
         settling.policy.settle(settlement)
         fairness.returned(&settling)
+        recorder?.append(.settlement(settlement, isBuiltIn: settling.isBuiltIn))
         fairness.settle(settling, at: now)
     }
 }

@@ -55,7 +55,10 @@ package struct ReplicaScheduler {
     var emptyPlans = 0
 
     /// Whether policies are asked for their reasons.
-    package var wantsReasons = false
+    package internal(set) var wantsReasons = false
+
+    /// Notes what passes between this and the policies, where somebody wants to know.
+    var recorder: DecisionRecorder?
 
     /// Requests that a fairness policy has given up and whose clients are not told yet.
     var aborted: [AbortedRequest] = []
