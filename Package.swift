@@ -95,9 +95,8 @@ let package = Package(
         .executableTarget(
             name: "burrow",
             dependencies: [
-                "Hosting", "ManifestLoading", "ModelLoading", "Inference", "PluginLoading",
-                policyKit,
-                arguments, log,
+                "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+                "PluginLoading", policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(

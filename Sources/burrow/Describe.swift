@@ -45,17 +45,21 @@ struct PluginOptions: ParsableArguments {
 
     /// What is known of every policy type, and complaints about the libraries that were refused.
     func registry() throws -> [PolicyDescription] {
+        try MainActor.assumeIsolated { try loadedRegistry().descriptions }
+    }
+
+    /// The policy types, with complaints about the libraries that were refused.
+    @MainActor
+    func loadedRegistry() throws -> PolicyRegistry {
         let folders = search.map(WorkingFolder.absolute)
-        return try MainActor.assumeIsolated {
-            do throws(PluginError) {
-                let registry = try ManifestReader.registry(
-                    searching: folders.isEmpty ? [ManifestReader.programFolder] : folders)
-                for refusal in registry.refusals { complain("warning: \(refusal.description)") }
-                return registry.descriptions
-            } catch {
-                complain(error.description)
-                throw ExitCode.failure
-            }
+        do throws(PluginError) {
+            let registry = try ManifestReader.registry(
+                searching: folders.isEmpty ? [ManifestReader.programFolder] : folders)
+            for refusal in registry.refusals { complain("warning: \(refusal.description)") }
+            return registry
+        } catch {
+            complain(error.description)
+            throw ExitCode.failure
         }
     }
 }

@@ -27,8 +27,8 @@ struct LayerTests {
             "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
         ],
         "burrow": [
-            "Hosting", "ManifestLoading", "ModelLoading", "Inference", "PluginLoading",
-            "PolicyKit",
+            "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+            "PluginLoading", "PolicyKit",
         ],
     ]
 

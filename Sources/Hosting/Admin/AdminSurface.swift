@@ -6,6 +6,7 @@ internal import Logging
 internal import LoopIO
 internal import ManifestLoading
 internal import PolicyKit
+internal import Scheduling
 
 /// The admin surface of a host: a Unix socket that only its owner may connect to. What it can do is
 /// not to be had at the public address.
@@ -14,6 +15,7 @@ final class AdminSurface {
     static let mostWaitingBytes = 32 << 20
 
     private let engine: Engine
+    private let loop: EventLoop
     private let manifest: Manifest
     private let log: Logger
     private let start = Engine.now
@@ -24,6 +26,7 @@ final class AdminSurface {
 
     init(engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger) throws(HostError) {
         self.engine = engine
+        self.loop = loop
         self.manifest = manifest
         self.log = log
         var limits = HTTPLimits()
@@ -62,6 +65,7 @@ final class AdminSurface {
     func close(then: @escaping () -> Void) {
         guard let server else { return then() }
         self.server = nil
+        for recording in Array(engine.recordings.values) { recording.end("the host ends") }
         server.drain(then: then)
         server.closeAll()
     }
@@ -77,12 +81,32 @@ final class AdminSurface {
             }
             switch request.path {
             case "/admin/status": exchange.respond(status: 200, body: try status())
+            case "/admin/trace": try trace(request, exchange)
             default:
                 throw APIError(
-                    .notFound, "There is nothing at \(request.path): there is /admin/status.")
+                    .notFound,
+                    "There is nothing at \(request.path): there are /admin/status and /admin/trace.")
             }
         } catch {
             exchange.respond(error)
+        }
+    }
+
+    private func trace(_ request: HTTPRequest, _ exchange: HTTPExchange) throws(APIError) {
+        let wish = try TraceWish(request, replicas: engine.fleet.replicas.count)
+        guard engine.recordings[wish.replica] == nil else {
+            throw APIError(
+                .conflict, "Somebody records the decisions of replica \(wish.replica) already.")
+        }
+        do {
+            let writer = TraceWriter { [engine] id in
+                MainActor.assumeIsolated { engine.name(of: id) }
+            }
+            engine.attach(
+                try TraceRecording(wish, to: exchange, on: loop, writer: writer), manifest)
+            log.info("the decisions of replica \(wish.replica) are recorded")
+        } catch {
+            throw APIError(.unavailable, error.description)
         }
     }
 

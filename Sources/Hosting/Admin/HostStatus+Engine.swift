@@ -60,7 +60,7 @@ extension Engine {
                 building: replica.copies.building.map(name)),
             steps: HostStatus.Steps(counters, tokenLimit: replica.tokenLimit),
             counts: HostStatus.Counts(counters), costs: HostStatus.Costs(replica.costs.estimates),
-            fairness: fairness(of: replica.ledger, at: now), isTraced: false)
+            fairness: fairness(of: replica.ledger, at: now), isTraced: replica.isRecording)
     }
 
     private func status(of change: ModeChange, at now: Instant) -> HostStatus.Mode {

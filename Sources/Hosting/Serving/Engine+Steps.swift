@@ -19,6 +19,7 @@ extension Engine {
         noteAborts(on: id)
         performActions(on: id)
         performMerges(on: id)
+        passRecords(of: replica)
     }
 
     /// Lets the sequences of a replica that speculate guess what comes next.

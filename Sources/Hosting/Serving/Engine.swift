@@ -37,6 +37,8 @@ package final class Engine {
     /// Asks again a policy that plans nothing although requests could run.
     private let patience: LoopTimer
     var reported: [String: PolicyReport] = [:]
+    /// Those who follow decisions, by replica.
+    var recordings: [Int: TraceRecording] = [:]
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///
@@ -135,6 +137,7 @@ package final class Engine {
             performActions(on: id)
         }
         performMerges(on: id)
+        passRecords(of: replica)
         observeReplica(replica)
     }
 }

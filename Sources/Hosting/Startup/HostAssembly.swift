@@ -171,7 +171,7 @@ package struct HostAssembly {
             configuration.stallBudget = spec.replicas.stallBudget?.value
             replicas.append(
                 ReplicaScheduler(
-                    configuration, policies: try policies(seed: UInt64(index)), clock: clock))
+                    configuration, policies: try policies(seed: Self.policySeed(of: index)), clock: clock))
         }
         let dispatch = try named(.dispatch) { registry, type, values throws(PluginError) in
             try registry.makeDispatch(type, values: values, seed: 0)
@@ -181,6 +181,9 @@ package struct HostAssembly {
             limits: FleetLimits(queue: spec.limits.queue.value, contextLength: contextLength),
             containment: containment, clock: clock)
     }
+
+    /// What the policies of a replica are made with.
+    nonisolated static func policySeed(of replica: Int) -> UInt64 { UInt64(replica) }
 
     private func policies(seed: UInt64) throws(HostError) -> ReplicaPolicies {
         var policies = ReplicaPolicies()

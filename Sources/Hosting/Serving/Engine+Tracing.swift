@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPServing
+internal import ManifestLoading
+internal import PolicyKit
+internal import Scheduling
+
+// Somebody who follows the decisions of a replica.
+extension Engine {
+    /// Has the recording take all records from now on; one for each replica.
+    func attach(_ recording: TraceRecording, _ manifest: Manifest) {
+        let replica = recording.wish.replica
+        let id = ReplicaID(rawValue: replica)
+        let policies = fleet.startRecording(on: id)
+        recordings[replica] = recording
+        recording.onEnd = { [weak self] in
+            self?.recordings[replica] = nil
+            self?.fleet.stopRecording(on: id)
+        }
+        recording.start(
+            TraceHeader(
+                version: BurrowVersion.text, host: manifest.metadata.name.value, replica: replica,
+                batching: TraceHeader.Policy(
+                    policies.batching, manifest.selection(of: .batching), replica: replica),
+                fairness: TraceHeader.Policy(
+                    policies.fairness, manifest.selection(of: .fairness), replica: replica)))
+    }
+
+    /// Hands on what was recorded.
+    func passRecords(of replica: Int) {
+        guard let recording = recordings[replica] else { return }
+        recording.take(fleet.takeRecords(of: ReplicaID(rawValue: replica)))
+    }
+}
+
+nonisolated extension TraceHeader.Policy {
+    fileprivate init(_ policy: RecordedPolicy, _ selection: PolicySelection, replica: Int) {
+        self.init(
+            name: policy.name, type: selection.type, parameters: selection.parameters,
+            seed: HostAssembly.policySeed(of: replica), state: policy.state, calls: policy.calls)
+    }
+}

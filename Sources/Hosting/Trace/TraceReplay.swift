@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PluginLoading
+package import PolicyKit
+package import Scheduling
+
+/// Asks the policies of a recorded trace again, one record after the other, and compares.
+nonisolated package struct TraceReplay {
+    /// What two answers disagree on.
+    package struct Difference: Sendable, Equatable {
+        package var decision: Int
+        package var kind: PolicyKind
+        package var recorded: String
+        package var replayed: String
+    }
+
+    /// Records that were replayed, and answers that were compared.
+    package private(set) var decisions = 0
+    package private(set) var answers = 0
+
+    /// Answers that the policies did not give, as they were set aside or passed over.
+    package private(set) var standIns = 0
+    package private(set) var differences = 0
+    package private(set) var firstDifference: Difference?
+
+    /// What may make answers differ through no fault of the policies.
+    package private(set) var notes: [String] = []
+
+    private let batching: any BatchingPolicy
+    private let fairness: any FairnessPolicy
+
+    /// Makes the policies of the header from the registry, with what they knew.
+    package init(_ header: TraceHeader, registry: PolicyRegistry) throws(TraceError) {
+        let (batchingPolicy, fairnessPolicy) = (header.batching, header.fairness)
+        do throws(PluginError) {
+            batching = try registry.makeBatching(
+                batchingPolicy.type, values: batchingPolicy.parameters, seed: batchingPolicy.seed)
+            fairness = try registry.makeFairness(
+                fairnessPolicy.type, values: fairnessPolicy.parameters, seed: fairnessPolicy.seed)
+        } catch {
+            throw TraceError(error.description)
+        }
+        try restore(header.batching, into: batching)
+        try restore(header.fairness, into: fairness)
+    }
+
+    private mutating func restore(
+        _ recorded: TraceHeader.Policy, into policy: any Policy
+    ) throws(TraceError) {
+        if let state = recorded.state {
+            do throws(PolicyError) {
+                try policy.importState(state)
+            } catch {
+                throw TraceError(
+                    "\(recorded.name) does not take the state that was recorded: \(error)")
+            }
+        } else if recorded.calls > 0 {
+            notes.append(
+                "\(recorded.name) exports no state, and had been asked \(recorded.calls) times "
+                    + "before the recording: what it had learnt is not known")
+        }
+    }
+
+    /// Replays one record.
+    ///
+    /// - Returns: what the policies disagree with themselves on.
+    package mutating func replay(_ record: DecisionRecord) -> [Difference] {
+        switch record {
+        case .decision(let decision): return replay(decision)
+        case .observation(let observation, let isBuiltIn):
+            if !isBuiltIn { batching.observe(observation) }
+        case .settlement(let settlement, let isBuiltIn):
+            if !isBuiltIn { fairness.settle(settlement) }
+        }
+        return []
+    }
+
+    private mutating func replay(_ decision: Decision) -> [Difference] {
+        decisions += 1
+        var found: [Difference] = []
+        if let exchange = decision.fairness, !exchange.isBuiltIn {
+            let recorded = text(of: exchange) { Self.text(of: $0) }
+            let replayed = arrange(exchange)
+            if let one = compare(recorded, replayed, .fairness, decision) { found.append(one) }
+        }
+        if let exchange = decision.batching, !exchange.isBuiltIn {
+            let recorded = text(of: exchange) { Self.text(of: $0) }
+            let replayed = plan(exchange)
+            if let one = compare(recorded, replayed, .batching, decision) { found.append(one) }
+        }
+        if decision.isStandIn { standIns += 1 }
+        return found
+    }
+
+    private mutating func compare(
+        _ recorded: String, _ replayed: String, _ kind: PolicyKind, _ decision: Decision
+    ) -> Difference? {
+        answers += 1
+        guard recorded != replayed else { return nil }
+        differences += 1
+        let difference = Difference(
+            decision: decision.number, kind: kind, recorded: recorded, replayed: replayed)
+        if firstDifference == nil { firstDifference = difference }
+        return difference
+    }
+
+    // MARK: - Asking
+
+    private func arrange(
+        _ exchange: PolicyExchange<FairnessContext, FairnessArrangement>
+    ) -> String {
+        var arrangement = FairnessArrangement(order: Array(exchange.requests.indices))
+        do throws(PolicyError) {
+            try fairness.arrange(exchange.requests.span, in: exchange.context, into: &arrangement)
+        } catch {
+            return "throws \(error)"
+        }
+        return Self.text(of: arrangement)
+    }
+
+    private func plan(_ exchange: PolicyExchange<BatchingContext, BatchPlan>) -> String {
+        var plan = BatchPlan()
+        do throws(PolicyError) {
+            try batching.plan(exchange.requests.span, in: exchange.context, into: &plan)
+        } catch {
+            return "throws \(error)"
+        }
+        return Self.text(of: plan)
+    }
+
+    private func text<Context, Answer>(
+        of exchange: PolicyExchange<Context, Answer>, _ describe: (Answer) -> String
+    ) -> String {
+        exchange.answer.map(describe) ?? "throws \(exchange.message)"
+    }
+
+    /// All of an arrangement but its reason.
+    private static func text(of answer: FairnessArrangement) -> String {
+        let order = answer.order == Array(answer.order.indices) ? "as they came" : "\(answer.order)"
+        return "order \(order), must serve \(answer.mustServe.map(\.rawValue)), not mergeable "
+            + "\(answer.notMergeable.map(\.rawValue).sorted()), gives up \(answer.aborts)"
+    }
+
+    /// All of a plan but its reason.
+    private static func text(of plan: BatchPlan) -> String {
+        let entries = plan.entries.map { "\($0.index):\($0.tokens)" }.joined(separator: " ")
+        return "\(plan.mode.text) [\(entries)]"
+            + (plan.prepares.map { ", prepares \($0.rawValue)" } ?? "")
+    }
+}
+
+nonisolated extension BatchMode {
+    /// `unmerged`, `merged on 3`, `mixed on 3`.
+    package var text: String {
+        switch self {
+        case .unmerged: "unmerged"
+        case .merged(let adapter): "merged on \(adapter.rawValue)"
+        case .mixed(let adapter): "mixed on \(adapter.rawValue)"
+        }
+    }
+}

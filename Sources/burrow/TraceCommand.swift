@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Hosting
+import PluginLoading
+import PolicyKit
+import Scheduling
+
+struct TraceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trace",
+        abstract: "Work with decision traces, which `burrow status --trace` records.",
+        subcommands: [Replay.self])
+
+    struct Replay: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ask the policies of a trace again, and compare their answers.",
+            discussion: """
+                The policies are made from the plugins that are found, with the parameters and the \
+                state of the recording. Ends with 0 when all answers are the same, and with 1 at the \
+                first that is not.
+                """)
+
+        @Argument(help: "The trace.")
+        var trace: String
+
+        @Option(help: "Take the policies of this manifest instead of those that were recorded.")
+        var manifest: String?
+
+        @Option(help: "Explain this decision.")
+        var decision: Int?
+
+        @OptionGroup var plugins: PluginOptions
+
+        @Flag(help: "Write JSON.")
+        var json = false
+
+        func run() throws {
+            let result: ReplayResult
+            do {
+                result = try MainActor.assumeIsolated { () throws -> ReplayResult in
+                    var file = try TraceFile(WorkingFolder.absolute(trace))
+                    return try ReplayResult(&file, explaining: decision) { header in
+                        try replay(of: header)
+                    }
+                }
+            } catch let error as TraceError {
+                throw fail("\(trace): \(error.description)")
+            }
+            if json {
+                say(try burrow.json(result))
+            } else {
+                say(result.text)
+            }
+            if let decision, result.explanation == nil {
+                throw fail("\(trace) has no decision \(decision)")
+            }
+            if result.differences > 0 { throw ExitCode.failure }
+        }
+
+        @MainActor
+        private func replay(of header: TraceHeader) throws -> TraceReplay {
+            guard let manifest else {
+                return try TraceReplay(header, registry: try plugins.loadedRegistry())
+            }
+            let loaded = try onMainThread { () throws(HostError) in
+                try ManifestReader.load(manifest)
+            }
+            return try TraceReplay(
+                header.asking(loaded.manifest), registry: loaded.registry)
+        }
+    }
+}
+
+/// What came of a replay, for programs.
+struct ReplayResult: Encodable {
+    struct Difference: Encodable {
+        let decision: Int
+        let kind: String
+        let recorded: String
+        let replayed: String
+    }
+
+    let decisions: Int
+    let answers: Int
+    let standIns: Int
+    let differences: Int
+    let firstDifference: Difference?
+    let notes: [String]
+    let explanation: String?
+
+    @MainActor
+    init(
+        _ file: inout TraceFile, explaining number: Int?,
+        _ make: (TraceHeader) throws -> TraceReplay
+    ) throws {
+        guard let first = try file.next() else { throw TraceError("the trace is empty") }
+        var line = 1
+        var explained: String?
+        var reader = TraceReader()
+        var names = AdapterNames()
+        var end: String?
+        do {
+            let header = try TraceReader.header(first)
+            var replay = try make(header)
+            while let next = try file.next() {
+                line = file.line
+                guard end == nil else { throw TraceError("something stands behind the end") }
+                switch try reader.read(next) {
+                case .adapter(let id, let name): names[id] = name
+                case .end(let reason, let decisions):
+                    guard decisions == replay.decisions else {
+                        throw TraceError(
+                            "\(decisions) decisions were recorded, \(replay.decisions) are here")
+                    }
+                    end = reason
+                case .record(let record):
+                    let found = replay.replay(record)
+                    if case .decision(let decision) = record, decision.number == number {
+                        explained =
+                            DecisionText(decision, header: header, names: names, found).text
+                    }
+                }
+            }
+            decisions = replay.decisions
+            answers = replay.answers
+            standIns = replay.standIns
+            differences = replay.differences
+            firstDifference = replay.firstDifference.map {
+                Difference(
+                    decision: $0.decision, kind: $0.kind.rawValue, recorded: $0.recorded,
+                    replayed: $0.replayed)
+            }
+            notes = replay.notes + [end.map { "the recording ended: \($0)" } ?? Self.cutOff]
+            explanation = explained
+        } catch var error as TraceError {
+            if error.line == 0 { error.line = line }
+            throw error
+        }
+    }
+
+    private static let cutOff = "the recording has no end: it was cut off"
+
+    var text: String {
+        var lines = explanation.map { [$0, ""] } ?? []
+        let verdict =
+            differences == 0
+            ? "all \(answers) answers to \(decisions) decisions are the same"
+            : "\(differences) of \(answers) answers to \(decisions) decisions are not the same"
+        lines.append(verdict + (standIns > 0 ? "; the built-in default planned \(standIns)" : ""))
+        if let first = firstDifference {
+            lines.append("first: decision \(first.decision), \(first.kind)")
+            lines.append("  recorded  \(first.recorded)")
+            lines.append("  replayed  \(first.replayed)")
+        }
+        return (lines + notes.map { "note: \($0)" }).joined(separator: "\n")
+    }
+}
+
+/// What adapters are called in a trace.
+struct AdapterNames {
+    private var names: [AdapterID: String] = [:]
+
+    subscript(id: AdapterID) -> String {
+        get { id.isBase ? "the base" : names[id] ?? "adapter \(id.rawValue)" }
+        set { names[id] = newValue }
+    }
+
+    func text(_ mode: BatchMode) -> String {
+        switch mode {
+        case .unmerged: "unmerged"
+        case .merged(let adapter): "merged on \(self[adapter])"
+        case .mixed(let adapter): "mixed on \(self[adapter])"
+        }
+    }
+
+    func list(_ ids: some Sequence<AdapterID>) -> String {
+        let text = ids.map { self[$0] }.joined(separator: ", ")
+        return text.isEmpty ? "nobody" : text
+    }
+}
