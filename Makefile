@@ -9,7 +9,8 @@
 #
 # Each installs what is missing, asks for nothing, and does nothing the second time.
 
-PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev pkg-config curl
+PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev \
+             libcurl4-openssl-dev pkg-config curl
 # What only the count of instructions needs.
 COUNTING  := valgrind binutils
 VENV      := .build/clients

@@ -59,6 +59,8 @@ let package = Package(
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CHTTPParser", providers: [.apt(["libhttp-parser-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
@@ -66,6 +68,9 @@ let package = Package(
         .target(name: "StrictJSON", swiftSettings: strict),
         .target(name: "Spelling", swiftSettings: strict),
         .target(name: "Workloads", dependencies: ["StrictJSON"], swiftSettings: strict),
+        .target(
+            name: "LoadGeneration", dependencies: ["StrictJSON", "Spelling", "Workloads", "CCurl"],
+            swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Scheduling", "StrictJSON", "Workloads", policyKit],
@@ -96,7 +101,7 @@ let package = Package(
             name: "burrow",
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-                "PluginLoading", policyKit, arguments, log,
+                "PluginLoading", "Workloads", "LoadGeneration", policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -118,7 +123,7 @@ let package = Package(
             name: "SpellingTests", dependencies: ["Spelling", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "WorkloadsTests", dependencies: ["Workloads", "TestSupport"],
+            name: "WorkloadsTests", dependencies: ["Workloads", "StrictJSON", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
@@ -126,6 +131,9 @@ let package = Package(
                 "Scheduling", "Simulation", "StrictJSON", "TestSupport", "Workloads", policyKit,
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "LoadGenerationTests",
+            dependencies: ["LoadGeneration", "Workloads", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport", policyKit],
             swiftSettings: strict),

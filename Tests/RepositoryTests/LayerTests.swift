@@ -12,8 +12,9 @@ struct LayerTests {
         "PolicyKitTesting": ["PolicyKit"],
         "StrictJSON": [],
         "Spelling": [],
-        "Scheduling": ["PolicyKit"],
         "Workloads": ["StrictJSON"],
+        "LoadGeneration": ["StrictJSON", "Spelling", "Workloads", "CCurl"],
+        "Scheduling": ["PolicyKit"],
         "Simulation": ["StrictJSON", "Scheduling", "Workloads", "PolicyKit"],
         "ManifestLoading": ["Spelling", "CLibYAML", "PolicyKit"],
         "Tokenization": ["StrictJSON", "CPCRE2"],
@@ -28,12 +29,12 @@ struct LayerTests {
         ],
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-            "PluginLoading", "PolicyKit",
+            "PluginLoading", "Workloads", "LoadGeneration", "PolicyKit",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
-        "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CKernels",
+        "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CKernels",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {
