@@ -115,8 +115,7 @@ package final class LoadRun {
     private func send(_ index: Int, _ arrival: Duration) throws(LoadError) {
         let request = plan.requests[index]
         // Each prompt has a seed of its own, so that it does not depend on which were shed.
-        var prompts = PromptSource(
-            plan.prompts, seed: plan.seed &* 0xD134_2543_DE82_EF95 &+ UInt64(index))
+        var prompts = PromptSource(plan.prompts, seed: plan.seed, number: index)
         let body = GenerationBody(
             path: plan.path, model: plan.names[request.adapter],
             prompt: prompts.next(tokens: request.promptTokens),
@@ -151,7 +150,8 @@ package final class LoadRun {
         for (index, reply) in replies {
             var reply = reply
             note(
-                reply.breakOff("interrupted", "it was under way when the run was interrupted", at: now),
+                reply.breakOff(
+                    "interrupted", "it was under way when the run was interrupted", at: now),
                 reply.detail, at: index)
         }
         replies = [:]

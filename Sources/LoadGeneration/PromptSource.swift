@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Workloads
+
 /// Makes prompts of a wished length that have nothing in common, so that no cache helps.
 package struct PromptSource: Sendable {
     /// What prompts are made of.
@@ -11,19 +13,23 @@ package struct PromptSource: Sendable {
     }
 
     package let kind: Kind
-    private var state: UInt64
+    private var random: RandomStream
 
-    /// The same prompts for the same seed.
-    package init(_ kind: Kind, seed: UInt64) {
+    /// The same prompts for the same seed and number, which is the request's.
+    package init(_ kind: Kind, seed: UInt64, number: Int) {
         self.kind = kind
-        state = seed
+        random = RandomStream(
+            seed: seed, stream: Self.firstStream &+ UInt64(bitPattern: Int64(number)))
     }
+
+    /// Far from the streams that draw arrivals and lengths with the same seed.
+    private static let firstStream: UInt64 = 1 << 40
 
     /// The next prompt, of `tokens` tokens, about as many where it is text; at least one.
     package mutating func next(tokens: Int) -> GenerationBody.Prompt {
         switch kind {
         case .tokens(let limit):
-            return .tokens((0..<max(tokens, 1)).map { _ in below(limit) })
+            return .tokens((0..<max(tokens, 1)).map { _ in random.index(below: limit) })
         case .text(let tokensPerWord):
             let words = max(1, Int((Double(tokens) / tokensPerWord).rounded()))
             return .text(text(words: words))
@@ -32,20 +38,8 @@ package struct PromptSource: Sendable {
 
     /// So many words at random, with spaces between.
     mutating func text(words count: Int) -> String {
-        (0..<count).map { _ in Self.words[below(Self.words.count)] }.joined(separator: " ")
-    }
-
-    private mutating func below(_ limit: Int) -> Int {
-        Int(bits() % UInt64(max(limit, 1)))
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
-    private mutating func bits() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
+        (0..<count).map { _ in Self.words[random.index(below: Self.words.count)] }.joined(
+            separator: " ")
     }
 
     /// Common English words.

@@ -18,28 +18,35 @@ package struct ServerProbe {
         package var name: String
         /// Whether it stands on another model, as an adapter does.
         package var isAdapter: Bool
+        /// The most tokens of prompt and output together; nil where the server does not say.
+        package var contextLength: Int?
     }
 
     /// What the server serves, in its order.
     package func models() throws(LoadError) -> [Model] {
         let reply = try ask("/v1/models", body: nil)
         guard reply.status == 200 else { throw refusal(reply, of: "/v1/models") }
-        guard case .object(let object) = reply.json, case .array(let cards) = object["data"] ?? .null
+        guard case .object(let object) = reply.json,
+            case .array(let cards) = object["data"] ?? .null
         else {
-            throw LoadError("\(endpoint.address)/v1/models is not a list of models: is it an OpenAI API?")
+            throw LoadError(
+                "\(endpoint.address)/v1/models is not a list of models: is it an OpenAI API?")
         }
         return cards.compactMap { card in
-            guard case .object(let fields) = card, let name = fields["id"]?.string else { return nil }
-            return Model(name: name, isAdapter: fields["parent"]?.string != nil)
+            guard case .object(let fields) = card, let name = fields["id"]?.string else {
+                return nil
+            }
+            return Model(
+                name: name, isAdapter: fields["parent"]?.string != nil,
+                contextLength: fields["max_model_len"]?.exactInteger)
         }
     }
 
-    /// The names for a workload: of the adapters that were asked for, or of the first `count` of
-    /// all, and of the base.
+    /// The names for a workload from those that are served: of the adapters that were asked for, or
+    /// of the first `count` of all, and of the base.
     package func names(
-        base: String?, adapters: [String]?, count: Int?
+        from models: [Model], base: String?, adapters: [String]?, count: Int?
     ) throws(LoadError) -> AdapterNames {
-        let models = try models()
         for name in (adapters ?? []) + [base].compactMap({ $0 })
         where !models.contains(where: { $0.name == name }) {
             throw LoadError(unknown(name, among: models.map(\.name)))
@@ -47,7 +54,8 @@ package struct ServerProbe {
         let all = adapters ?? models.filter(\.isAdapter).map(\.name)
         if let count, count > all.count {
             throw LoadError(
-                "\(endpoint.address) has \(all.count) adapters, fewer than the \(count) of --adapters")
+                "\(endpoint.address) has \(all.count) adapters, fewer than the \(count) of --adapters"
+            )
         }
         guard let base = base ?? models.first(where: { !$0.isAdapter })?.name ?? all.first else {
             throw LoadError("\(endpoint.address) serves no model")
@@ -64,7 +72,7 @@ package struct ServerProbe {
     /// How many tokens a word of our prompts has on average; nil where the server has no
     /// `/tokenize` to ask.
     package func tokensPerWord(model: String) throws(LoadError) -> Double? {
-        var source = PromptSource(.text(tokensPerWord: 1), seed: 1)
+        var source = PromptSource(.text(tokensPerWord: 1), seed: 1, number: 0)
         let count = 512
         var writer = JSONWriter()
         writer.beginObject()
@@ -98,7 +106,8 @@ package struct ServerProbe {
         }
         let code = transfer.perform()
         guard code.isOK else {
-            throw LoadError("cannot reach \(endpoint.address)\(path): \(code.text). Does it serve there?")
+            throw LoadError(
+                "cannot reach \(endpoint.address)\(path): \(code.text). Does it serve there?")
         }
         return Reply(status: transfer.status, body: received)
     }

@@ -87,7 +87,8 @@ final class Transfer {
             shim_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
             body.withUnsafeBytes { bytes in
                 _ = shim_easy_set_pointer(
-                    easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                    easy, CURLOPT_COPYPOSTFIELDS,
+                    UnsafeMutableRawPointer(mutating: bytes.baseAddress))
             }
         }
         for line in lines { headers = curl_slist_append(headers, line) }
@@ -105,6 +106,7 @@ extension Duration {
     /// Rounded up, for C.
     fileprivate var milliseconds: Int {
         let (seconds, attoseconds) = components
-        return Int(clamping: seconds) * 1000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        return Int(clamping: seconds) * 1000
+            + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

@@ -42,7 +42,8 @@ final class TransferSet {
         transfer.prepare(request, to: endpoint, onBytes: onBytes)
         let code = curl_multi_add_handle(multi, transfer.easy)
         guard code == CURLM_OK else {
-            throw LoadError("libcurl takes no request: \(String(cString: curl_multi_strerror(code)))")
+            throw LoadError(
+                "libcurl takes no request: \(String(cString: curl_multi_strerror(code)))")
         }
         open[transfer.easy] = transfer
         return transfer.easy
@@ -73,7 +74,8 @@ final class TransferSet {
     func wait(for time: Duration?, beside descriptor: Int32?) {
         var descriptors: [curl_waitfd] = []
         if let descriptor {
-            descriptors.append(curl_waitfd(fd: descriptor, events: Int16(CURL_WAIT_POLLIN), revents: 0))
+            descriptors.append(
+                curl_waitfd(fd: descriptor, events: Int16(CURL_WAIT_POLLIN), revents: 0))
         }
         if let time {
             let (seconds, attoseconds) = time.components

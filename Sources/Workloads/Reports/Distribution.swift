@@ -49,7 +49,8 @@ package struct Estimate: Sendable, Equatable, Codable {
         let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
         let variance = squares / Double(values.count - 1)
         halfWidth =
-            Self.student(freedom: values.count - 1) * (variance / Double(values.count))
+            Self.student(freedom: values.count - 1)
+            * (variance / Double(values.count))
             .squareRoot()
     }
 

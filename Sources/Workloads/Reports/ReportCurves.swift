@@ -28,8 +28,10 @@ package struct ReportCurves: Sendable, Equatable, Codable {
         let scale = 1 / (interval * Double(max(runs.count, 1)))
         for one in all {
             if one.sent != nil {
-                let wait = one.arrival.seconds...max(
-                    one.arrival.seconds, (one.firstToken ?? one.ended).seconds)
+                let wait =
+                    one.arrival
+                    .seconds...max(
+                        one.arrival.seconds, (one.firstToken ?? one.ended).seconds)
                 Self.spread(
                     (wait.upperBound - wait.lowerBound) * scale, over: wait, of: interval,
                     into: &waiting)

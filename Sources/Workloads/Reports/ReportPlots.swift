@@ -32,7 +32,7 @@ package struct ReportPlots {
 
     /// The document.
     package var svg: String {
-        var document = SVGDocument(width: Self.width, height: Self.rows[2] + 290)
+        var document = SVGDocument(width: Self.width, height: Self.rows[2] + 266)
         document.label(heading, at: (18, 26), style: "title")
         drawLegend(in: &document)
         drawDistribution(

@@ -66,6 +66,6 @@ extension RequestOutcome {
 extension Duration {
     /// In seconds.
     package var seconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
     }
 }

@@ -107,7 +107,8 @@ package struct RunStatistics: Sendable, Equatable, Codable {
         outputTokensPerSecond = perSecond(outcomes.reduce(0) { $0 + $1.outputTokens })
         promptTokensPerSecond = perSecond(done.reduce(0) { $0 + $1.promptTokens })
         latency = LatencyStatistics(outcomes)
-        sendDelay = Distribution(outcomes.compactMap { one in one.sent.map { ($0 - one.arrival).seconds } })
+        sendDelay = Distribution(
+            outcomes.compactMap { one in one.sent.map { ($0 - one.arrival).seconds } })
         if let level {
             let met = outcomes.filter(level.isMet)
             attainment = outcomes.isEmpty ? nil : Double(met.count) / Double(outcomes.count)

@@ -93,7 +93,9 @@ struct SVGDocument {
             """
     }
 
-    private func number(_ value: Double) -> String { NumberText.tick((value * 100).rounded() / 100) }
+    private func number(_ value: Double) -> String {
+        NumberText.tick((value * 100).rounded() / 100)
+    }
 
     /// Names come from servers: characters that XML gives a meaning to, or does not know, are
     /// replaced.
