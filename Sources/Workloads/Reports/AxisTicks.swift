@@ -56,15 +56,11 @@ package enum NumberText {
     /// Three digits that count, without an exponent: `1,234`, `12.3`, `0.0123`.
     package static func short(_ value: Double) -> String {
         guard value.isFinite else { return "-" }
-        let size = abs(value)
-        let digits =
-            switch size {
-            case 100...: 0
-            case 10..<100: 1
-            case 1..<10: 2
-            case 0: 0
-            default: min(2 - Int(floor(log10(size))), 6)
-            }
+        guard value != 0 else { return "0" }
+        // Rounded first, as 9.996 has a digit less behind the point than it seems.
+        let scale = pow(10, 2 - floor(log10(abs(value))))
+        let rounded = (abs(value) * scale).rounded() / scale
+        let digits = min(max(2 - Int(floor(log10(rounded) + 1e-9)), 0), 6)
         return String(format: "%.\(digits)f", value)
     }
 

@@ -54,14 +54,15 @@ package struct Estimate: Sendable, Equatable, Codable {
             .squareRoot()
     }
 
-    /// The 97.5 % quantile of Student's distribution; above 30 degrees of freedom by the first two
+    /// The 97.5 % quantile of Student's distribution; above 30 degrees of freedom by the first
     /// terms of its expansion around the normal one (Abramowitz and Stegun 26.7.5), off by less
     /// than 0.001.
     static func student(freedom: Int) -> Double {
         if freedom <= table.count { return table[freedom - 1] }
         let normal = 1.959964
-        let cubed = normal * normal * normal
-        return normal + (cubed + normal) / (4 * Double(freedom))
+        let (square, freedom) = (normal * normal, Double(freedom))
+        return normal + normal * (square + 1) / (4 * freedom)
+            + normal * (5 * square * square + 16 * square + 3) / (96 * freedom * freedom)
     }
 
     private static let table = [

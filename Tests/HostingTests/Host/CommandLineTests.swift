@@ -169,7 +169,7 @@ struct CommandLineTests {
             "portable", "--dtype", "bf16", "--threads", "2", "--rows", "1,3", "--budget", "1",
             "--working-set", "1",
         ]
-        let json = try await run(Built.burrow, arguments + ["--json"])
+        let json = try await run(Built.burrow, arguments + ["--json", "-"])
         #expect(json.status == 0, "\(json.errors)")
         let report = try JSON(parsing: json.output)
         #expect(report["limits"].list.count == 2)

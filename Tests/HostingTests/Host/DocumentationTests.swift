@@ -62,6 +62,26 @@ struct DocumentationTests {
         try await server.stop()
     }
 
+    /// Each `sh` block that measures a server, at the server's port, in a folder of its own.
+    @Test func everyMeasurementRunsAsTheReadmeShows() async throws {
+        let server = try await BurrowProcess.start(
+            path: "\(Built.repository)/Manifests/quickstart.yaml")
+        let folder = try mirror()
+        let blocks = try MarkdownBlock.all(in: "README.md").filter {
+            $0.language == "sh" && $0.text.contains("burrow bench http")
+        }
+        #expect(!blocks.isEmpty)
+        for block in blocks {
+            let command = block.text.replacing("127.0.0.1:8080", with: "127.0.0.1:\(server.port)")
+            let result = try await run("/bin/bash", ["-e", "-c", command], in: folder)
+            let place: Comment = "README.md:\(block.line): \(result.errors)"
+            #expect(result.status == 0, place)
+            #expect(result.output.contains("100 of 100 requests completed"), place)
+            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/report.svg"), place)
+        }
+        try await server.stop()
+    }
+
     /// The table of the samples: adapter, prompt, answer.
     @Test func everySampleAnswersAsItsReadmeShows() async throws {
         let server = try await BurrowProcess.start(ServedManifest())

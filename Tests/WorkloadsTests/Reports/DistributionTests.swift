@@ -11,13 +11,15 @@ struct DistributionTests {
         #expect(Estimate([]) == nil)
     }
 
-    @Test(arguments: [
+    static let tables: [([Double], [Double])] = [
         ([7.0], [7.0, 7, 7, 7, 7]),
         ([2.0, 1], [1.5, 1, 2, 2, 2]),
         (Array(stride(from: 10.0, through: 1, by: -1)), [5.5, 5, 9, 10, 10]),
         ((1...100).map(Double.init), [50.5, 50, 90, 99, 100]),
         ((1...101).map(Double.init), [51, 51, 91, 100, 101]),
-    ])
+    ]
+
+    @Test(arguments: tables)
     func quantilesAreThoseOfTheNearestRank(_ values: [Double], _ expected: [Double]) throws {
         let found = try #require(Distribution(values))
         #expect([found.mean, found.p50, found.p90, found.p99, found.max] == expected)

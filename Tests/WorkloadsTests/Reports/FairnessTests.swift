@@ -49,7 +49,8 @@ struct FairnessTests {
         #expect(fairness.largestGap == nil)
     }
 
-    /// The definition on a grid: over all stretches in which both wait in every millisecond.
+    /// The definition on a grid: over all stretches in which both wait in every millisecond,
+    /// whose ends may lie just before or just behind a moment.
     private func largestGap(_ outcomes: [RequestOutcome]) -> Double? {
         func service(_ adapter: Int, _ time: Int, _ isIncluded: Bool) -> Double {
             outcomes.filter { $0.adapter == adapter }.reduce(0) { sum, one in
@@ -78,23 +79,13 @@ struct FairnessTests {
             var end = start
             while end < 60, waits(0, end), waits(1, end) { end += 1 }
             guard end > start else { continue }
-            let from = service(0, start, true) - service(1, start, true)
-            for time in (start + 1)...end {
-                for isIncluded in time < end ? [false, true] : [false] {
-                    let to = service(0, time, isIncluded) - service(1, time, isIncluded)
-                    largest = max(largest ?? 0, abs(to - from))
-                }
-            }
-            for time in start..<end {
-                let before = service(0, time, true) - service(1, time, true)
-                for later in (time + 1)...end {
-                    let after = service(0, later, false) - service(1, later, false)
-                    largest = max(largest ?? 0, abs(after - before))
-                    if time > start {
-                        let earlier = service(0, time, false) - service(1, time, false)
-                        largest = max(largest ?? 0, abs(after - earlier))
-                    }
-                }
+            // Just behind the start, just before and behind each moment, just before the end.
+            let moments =
+                [(start, true)] + (start + 1..<end).flatMap { [($0, false), ($0, true)] }
+                + [(end, false)]
+            let leads = moments.map { service(0, $0.0, $0.1) - service(1, $0.0, $0.1) }
+            for (place, lead) in leads.enumerated() {
+                for later in leads[place...] { largest = max(largest ?? 0, abs(later - lead)) }
             }
         }
         return largest
@@ -115,7 +106,8 @@ struct FairnessTests {
             let expected = largestGap(outcomes)
             let found = Fairness(outcomes)?.largestGap
             #expect(
-                (expected == nil) == (found == nil) && near(found ?? 0, expected ?? 0, within: 1e-6),
+                (expected == nil) == (found == nil)
+                    && near(found ?? 0, expected ?? 0, within: 1e-6),
                 "seed \(seed): \(found as Double?) instead of \(expected as Double?)")
         }
     }

@@ -79,13 +79,15 @@ struct PlotTests {
 
     @Test func theDocumentIsXMLWhateverNamesHold() throws {
         let one = report(
-            "a < b & c", [.at(0, first: 3, last: 9, tokens: 4), .at(1, first: 5, last: 8, adapter: 1)])
+            "a < b & c",
+            [.at(0, first: 3, last: 9, tokens: 4), .at(1, first: 5, last: 8, adapter: 1)])
         let two = report("other", [.at(0, first: 30, last: 90, tokens: 4)])
         let elements = try elements(of: [one, two])
         #expect(elements.counts["path"] == 8, "two runs in four plots")
         #expect(elements.counts["title"] == 2 + 6, "legend, and two bars for each adapter and run")
         for words in [
-            "a < b & c", "% of requests", "tokens/s", "seconds since the start", "time, logarithmic",
+            "a < b & c", "% of requests", "tokens/s", "seconds since the start",
+            "time, logarithmic",
         ] {
             #expect(elements.text.contains(words), "\(words)")
         }

@@ -78,13 +78,15 @@ struct RunStatisticsTests {
         }
         #expect(
             Set(fields.members.map(\.name)) == [
-                "schema", "label", "origin", "workload", "seeds", "isInterrupted", "runs", "summary",
+                "schema", "label", "origin", "workload", "seeds", "isInterrupted", "runs",
+                "summary",
                 "curves",
             ])
         let names = Set(report.summary.keys)
         #expect(
             names.isSuperset(of: [
-                "requests_per_second", "output_tokens_per_second", "ttft_p99", "tpot_p50", "e2e_max",
+                "requests_per_second", "output_tokens_per_second", "ttft_p99", "tpot_p50",
+                "e2e_max",
                 "normalised_mean", "normalised_by_tokens", "jain", "failed",
             ]))
     }
