@@ -12,7 +12,7 @@ package struct SimulationSummary: Sendable, Equatable {
     /// Time of iterations by mode, in all, for each replica, and over time.
     package var modes = ModeTimes()
     package var modesByReplica: [ModeTimes] = []
-    package var timeline = ModeTimeline()
+    package var timeline = ModeIntervals()
     package var fleet = FleetCounters()
     package var replicas: [ReplicaCounters] = []
     package var residency: [AdapterResidency.Counters] = []

@@ -30,7 +30,7 @@ struct StatisticsTests {
 
     @Test func aTimelineKeepsAllTimeInFewIntervals() {
         var random = SeededRandom(seed: 6)
-        var timeline = ModeTimeline()
+        var timeline = ModeIntervals()
         var sum = Duration.zero
         var now = Instant(nanoseconds: 0)
         for _ in 0..<20_000 {
@@ -40,8 +40,8 @@ struct StatisticsTests {
             sum += time
             now = now.advanced(by: time)
         }
-        #expect(timeline.intervals.count <= ModeTimeline.mostIntervals)
-        #expect(timeline.intervals.count > ModeTimeline.mostIntervals / 4)
+        #expect(timeline.intervals.count <= ModeIntervals.mostIntervals)
+        #expect(timeline.intervals.count > ModeIntervals.mostIntervals / 4)
         #expect(timeline.intervals.reduce(.zero) { $0 + $1.sum } == sum)
         #expect(timeline.intervals.allSatisfy { $0.sum <= timeline.interval })
     }

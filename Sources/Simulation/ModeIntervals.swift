@@ -4,7 +4,7 @@ package import PolicyKit
 
 /// How much time was spent in which mode when, over all replicas, in at most 512 intervals: they
 /// become twice as long when there would be more.
-package struct ModeTimeline: Sendable, Equatable {
+package struct ModeIntervals: Sendable, Equatable {
     package static let mostIntervals = 512
 
     /// How long each interval is.
