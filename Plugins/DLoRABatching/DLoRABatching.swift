@@ -105,12 +105,13 @@ final class DLoRABatching: BatchingPolicy {
             breakPoint(at: next, in: context)
             return
         }
-        let merged = entries(of: adapter, requests, in: context)
-        observe(merged, adapter, beside: plan.entries, of: requests, next, in: context)
-        if next != .unmerged, !merged.isEmpty {
-            plan.mode = .merged(adapter)
-            plan.entries = merged
-            state.crowding.note(merged, of: requests)
+        let merged = BatchPlan(
+            mode: .merged(adapter), entries: entries(of: adapter, requests, in: context))
+        observe(merged, beside: plan, of: requests, next, in: context)
+        if next != .unmerged, !merged.entries.isEmpty {
+            plan.mode = merged.mode
+            plan.entries = merged.entries
+            state.crowding.note(merged.entries, of: requests)
         }
     }
 
@@ -153,9 +154,10 @@ final class DLoRABatching: BatchingPolicy {
 
     /// Adds the iteration to the period that it belongs to.
     private func observe(
-        _ merged: [BatchPlan.Entry], _ adapter: AdapterID, beside batch: [BatchPlan.Entry],
-        of requests: Span<RequestSnapshot>, _ mode: ModeSwitch.Mode, in context: BatchingContext
+        _ merged: BatchPlan, beside batch: BatchPlan, of requests: Span<RequestSnapshot>,
+        _ mode: ModeSwitch.Mode, in context: BatchingContext
     ) {
+        guard let adapter = merged.mode.mergedAdapter else { return }
         let isChange = adapter != state.period.adapter && state.period.adapter != nil
         if mode != state.mode || isChange && modeSwitch.variant == .paper {
             breakPoint(at: mode, in: context)
@@ -165,17 +167,12 @@ final class DLoRABatching: BatchingPolicy {
         let isReady = context.copies.ready.contains(adapter)
         if state.period.adapter == nil { state.period.isCopyReady = isReady }
         state.period.adapter = adapter
-        let mergedPlan = BatchPlan(mode: .merged(adapter), entries: merged)
-        guard
-            let mergedTime = context.costs.seconds(of: StepWork(mergedPlan, of: requests)),
-            let batchTime = context.costs.seconds(
-                of: StepWork(BatchPlan(entries: batch), of: requests))
+        guard let mergedTime = context.costs.seconds(of: StepWork(merged, of: requests)),
+            let batchTime = context.costs.seconds(of: StepWork(batch, of: requests))
         else { return }
         state.period.iterations += 1
-        state.period.merged.requests += merged.count
-        state.period.merged.seconds += merged.isEmpty ? 0 : mergedTime
-        state.period.unmerged.requests += batch.count
-        state.period.unmerged.seconds += batch.isEmpty ? 0 : batchTime
+        state.period.merged.add(merged.entries.count, seconds: mergedTime)
+        state.period.unmerged.add(batch.entries.count, seconds: batchTime)
         if state.period.iterations >= periodLength {
             breakPoint(at: mode, in: context)
             state.period.adapter = adapter

