@@ -48,14 +48,13 @@ package final class LoadRun {
     package init(_ plan: LoadPlan, to endpoint: Endpoint) throws(LoadError) {
         self.plan = plan
         self.endpoint = endpoint
-        transfers = try TransferSet()
+        transfers = try TransferSet(room: min(plan.openLimit, plan.requests.count))
         queue = ArrivalQueue(plan.requests, pace: plan.pace, openLimit: plan.openLimit)
         outcomes = Array(repeating: nil, count: plan.requests.count)
     }
 
-    /// Runs to the end of the last request, or to the interruption.
-    ///
-    /// - Parameter onProgress: told now and then how much is done, from 0 to 1.
+    /// Runs to the end of the last request, or to the interruption; `onProgress` is told now and then
+    /// how much is done, from 0 to 1.
     package func perform(
         until interruption: Interruption? = nil, onProgress: (Double) -> Void = { _ in }
     ) throws(LoadError) -> LoadResult {

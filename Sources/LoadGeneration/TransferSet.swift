@@ -11,7 +11,9 @@ final class TransferSet {
     private var open: [UnsafeMutableRawPointer: Transfer] = [:]
     private var idle: [Transfer] = []
 
-    init() throws(LoadError) {
+    /// For up to `room` transfers at once.
+    init(room: Int) throws(LoadError) {
+        try Self.allowDescriptors(room + Self.otherDescriptors)
         // The first transfer starts the library.
         idle = [try Transfer()]
         guard let multi = curl_multi_init() else {
@@ -32,6 +34,24 @@ final class TransferSet {
     }
 
     var openCount: Int { open.count }
+
+    /// What the process may have open beside its transfers.
+    private static let otherDescriptors = 64
+
+    /// Raises the soft limit of the process, which is often 1024.
+    private static func allowDescriptors(_ count: Int) throws(LoadError) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        let count = rlim_t(count)
+        if limit.rlim_cur >= count { return }
+        guard limit.rlim_max >= count else {
+            throw LoadError(
+                "so many requests at once need \(count) open files and the system allows "
+                    + "\(limit.rlim_max): lower --max-open, or raise it with ulimit -n")
+        }
+        limit.rlim_cur = count
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
 
     /// Starts a transfer, which the next ``perform()`` sends.
     func start(

@@ -18,9 +18,7 @@ final class LoadBench {
     /// For each kind of failure what the first of them said.
     private(set) var details: [String: String] = [:]
 
-    /// Asks the server what it serves.
-    ///
-    /// - Parameter adapters: how many to use; all by default.
+    /// Asks the server what it serves; `adapters` is how many to use, all by default.
     init(
         endpoint: Endpoint, load: LoadOptions, client: ClientOptions, adapters: Int?
     ) throws {

@@ -101,9 +101,8 @@ struct LoadOptions: ParsableArguments {
         var requests: (_ seed: UInt64) throws -> [PlannedRequest]
     }
 
-    /// The workload for so many adapters.
-    ///
-    /// - Parameter context: the most tokens of a request that the server takes, if it says so.
+    /// The workload for so many adapters; `context` is the most tokens of a request that the server
+    /// takes, if it says so.
     func plan(adapters: Int, context: Int?) throws -> Plan {
         var limits = LengthLimits()
         if let total = contextLimit ?? context {
