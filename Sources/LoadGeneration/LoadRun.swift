@@ -6,7 +6,7 @@ package import Workloads
 package struct LoadPlan: Sendable {
     /// Ascending by arrival.
     package var requests: [PlannedRequest]
-    package var names: AdapterNames
+    package var names: ModelNames
     package var pace: ArrivalQueue.Pace = .planned
     /// The most requests under way; what arrives beyond is counted and not sent.
     package var openLimit = 4096
@@ -17,7 +17,7 @@ package struct LoadPlan: Sendable {
     /// Of the prompts.
     package var seed: UInt64 = 1
 
-    package init(_ requests: [PlannedRequest], names: AdapterNames) {
+    package init(_ requests: [PlannedRequest], names: ModelNames) {
         self.requests = requests
         self.names = names
     }

@@ -46,7 +46,7 @@ package struct ServerProbe {
     /// of the first `count` of all, and of the base.
     package func names(
         from models: [Model], base: String?, adapters: [String]?, count: Int?
-    ) throws(LoadError) -> AdapterNames {
+    ) throws(LoadError) -> ModelNames {
         for name in (adapters ?? []) + [base].compactMap({ $0 })
         where !models.contains(where: { $0.name == name }) {
             throw LoadError(unknown(name, among: models.map(\.name)))
@@ -60,7 +60,7 @@ package struct ServerProbe {
         guard let base = base ?? models.first(where: { !$0.isAdapter })?.name ?? all.first else {
             throw LoadError("\(endpoint.address) serves no model")
         }
-        return AdapterNames(base: base, adapters: Array(all.prefix(count ?? all.count)))
+        return ModelNames(base: base, adapters: Array(all.prefix(count ?? all.count)))
     }
 
     private func unknown(_ name: String, among names: [String]) -> String {
@@ -107,7 +107,7 @@ package struct ServerProbe {
         let code = transfer.perform()
         guard code.isOK else {
             throw LoadError(
-                "cannot reach \(endpoint.address)\(path): \(code.text). Does it serve there?")
+                "cannot reach \(endpoint.address)\(path): \(code.text)")
         }
         return Reply(status: transfer.status, body: received)
     }

@@ -8,7 +8,7 @@ import Workloads
 
 /// The client against servers that do as they please.
 struct LoadRunTests {
-    private let names = AdapterNames(base: "base", adapters: ["one", "two"])
+    private let names = ModelNames(base: "base", adapters: ["one", "two"])
 
     private func plan(_ count: Int, every gap: Duration, tokens: Int = 3) -> LoadPlan {
         LoadPlan(

@@ -37,7 +37,7 @@ struct ServerProbeTests {
         let models = try probe.models()
         #expect(models.first?.contextLength == 512 && models.count == 4)
         let names = try probe.names(from: models, base: base, adapters: adapters, count: count)
-        #expect(names == AdapterNames(base: expectedBase, adapters: expected))
+        #expect(names == ModelNames(base: expectedBase, adapters: expected))
         #expect(server.requestCount == 1)
     }
 

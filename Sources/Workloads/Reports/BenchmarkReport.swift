@@ -42,7 +42,7 @@ package struct BenchmarkReport: Sendable, Equatable, Codable {
     /// Puts a report together from the outcomes of each seed.
     package init(
         label: String, origin: Origin, workload: [String: String],
-        runs: [(seed: UInt64, outcomes: [RequestOutcome])], names: AdapterNames,
+        runs: [(seed: UInt64, outcomes: [RequestOutcome])], names: ModelNames,
         level: ServiceLevel?, isInterrupted: Bool = false
     ) {
         self.label = label

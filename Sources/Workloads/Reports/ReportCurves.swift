@@ -16,7 +16,7 @@ package struct ReportCurves: Sendable, Equatable, Codable {
     static let quantileCount = 200
     static let intervalCount = 80
 
-    init(_ runs: [[RequestOutcome]], names: AdapterNames) {
+    init(_ runs: [[RequestOutcome]], names: ModelNames) {
         let all = runs.flatMap { $0 }
         timeToFirstToken = Self.quantiles(all.compactMap(\.timeToFirstToken))
         endToEnd = Self.quantiles(all.compactMap(\.latency))

@@ -44,7 +44,7 @@ package struct AdapterStatistics: Sendable, Equatable, Codable {
 
     /// One for each adapter that has requests, the base first.
     static func each(
-        _ outcomes: [RequestOutcome], names: AdapterNames
+        _ outcomes: [RequestOutcome], names: ModelNames
     ) -> [AdapterStatistics] {
         Dictionary(grouping: outcomes, by: \.adapter).sorted { $0.key < $1.key }
             .map { AdapterStatistics(name: names[$0.key], $0.value) }
@@ -52,7 +52,7 @@ package struct AdapterStatistics: Sendable, Equatable, Codable {
 }
 
 /// What the positions of a workload are called.
-package struct AdapterNames: Sendable, Equatable {
+package struct ModelNames: Sendable, Equatable {
     package var base: String
     package var adapters: [String]
 
@@ -93,7 +93,7 @@ package struct RunStatistics: Sendable, Equatable, Codable {
     package var adapters: [AdapterStatistics]
 
     package init(
-        seed: UInt64, outcomes: [RequestOutcome], names: AdapterNames, level: ServiceLevel?
+        seed: UInt64, outcomes: [RequestOutcome], names: ModelNames, level: ServiceLevel?
     ) {
         self.seed = seed
         requests = outcomes.count

@@ -11,7 +11,7 @@ final class LoadBench {
     private let endpoint: Endpoint
     private let load: LoadOptions
     private let client: ClientOptions
-    private let names: AdapterNames
+    private let names: ModelNames
     private let plan: LoadOptions.Plan
     private let prompts: PromptSource.Kind
     private let level: ServiceLevel?

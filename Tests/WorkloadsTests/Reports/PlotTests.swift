@@ -74,7 +74,7 @@ struct PlotTests {
             processor: "p", processors: 2, system: "s", version: "1", commit: nil)
         return BenchmarkReport(
             label: label, origin: origin, workload: [:], runs: [(1, outcomes)],
-            names: AdapterNames(base: "b", adapters: ["<&\"\u{1}>", "two"]), level: nil)
+            names: ModelNames(base: "b", adapters: ["<&\"\u{1}>", "two"]), level: nil)
     }
 
     @Test func theDocumentIsXMLWhateverNamesHold() throws {

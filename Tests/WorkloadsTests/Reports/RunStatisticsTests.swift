@@ -7,7 +7,7 @@ import Testing
 @testable import Workloads
 
 struct RunStatisticsTests {
-    private let names = AdapterNames(base: "base", adapters: ["one", "two"])
+    private let names = ModelNames(base: "base", adapters: ["one", "two"])
 
     /// Four requests over 2 s: two that complete, one that is shed, one whose stream breaks.
     private var outcomes: [RequestOutcome] {
