@@ -173,7 +173,8 @@ let package = Package(
         .testTarget(
             name: "HostingTests",
             dependencies: [
-                "Hosting", "Inference", "ModelLoading", "Scheduling", "TestSupport", policyKit,
+                "Hosting", "Inference", "ModelLoading", "PluginLoading", "Scheduling",
+                "TestSupport", policyKit,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -12,7 +12,7 @@ struct DecisionText {
     private let differences: [TraceReplay.Difference]
 
     init(
-        _ decision: Decision, header: TraceHeader, names: AdapterNames,
+        _ decision: Decision, _ header: TraceHeader, _ names: AdapterNames,
         _ differences: [TraceReplay.Difference]
     ) {
         self.decision = decision
@@ -21,9 +21,11 @@ struct DecisionText {
         self.differences = differences
     }
 
-    var text: String {
+    /// The decision, with its time since the first one of the trace.
+    func text(since start: Instant) -> String {
+        let time = start.duration(to: decision.now).inSeconds
         var lines = [
-            "decision  \(decision.number) at \(seconds(decision.now)) of the host's clock"
+            "decision  \(decision.number), \(HumanText.duration(time)) after the first"
                 + (decision.isAhead ? ", while the step before it ran" : "")
         ]
         if decision.isForced {
@@ -118,7 +120,7 @@ struct DecisionText {
     private var table: String? {
         guard let exchange = decision.batching, !exchange.requests.isEmpty else { return nil }
         var table = TextTable(header: [
-            "PLACE", "REQUEST", "ADAPTER", "WAITED", "PHASE", "PROMPT", "DONE", "OUTPUT", "RUNS",
+            "PLACE", "REQUEST", "ADAPTER", "WAITED", "PHASE", "PROMPT", "DONE", "OUTPUT", "TOKENS",
         ])
         var runs: [RequestID: Int] = [:]
         for share in decision.step?.shares ?? [] { runs[share.request] = share.tokens }
@@ -129,13 +131,9 @@ struct DecisionText {
                 request.isAdapterResident ? "\(request.phase)" : "not loaded",
                 String(request.promptTokens), String(request.computedTokens),
                 "\(request.generatedTokens)/\(request.maximumTokens)",
-                runs[request.id].map { "\($0) tokens" } ?? "",
+                runs[request.id].map(String.init) ?? "",
             ])
         }
         return table.text
-    }
-
-    private func seconds(_ instant: Instant) -> String {
-        HumanText.duration(Double(instant.nanoseconds) / 1e9)
     }
 }

@@ -90,54 +90,38 @@ struct ReplayResult: Encodable {
     let notes: [String]
     let explanation: String?
 
+    /// Replays a whole file with the policies that `make` makes.
     @MainActor
     init(
         _ file: inout TraceFile, explaining number: Int?,
         _ make: (TraceHeader) throws -> TraceReplay
     ) throws {
         guard let first = try file.next() else { throw TraceError("the trace is empty") }
-        var line = 1
-        var explained: String?
-        var reader = TraceReader()
-        var names = AdapterNames()
-        var end: String?
         do {
             let header = try TraceReader.header(first)
-            var replay = try make(header)
-            while let next = try file.next() {
-                line = file.line
-                guard end == nil else { throw TraceError("something stands behind the end") }
-                switch try reader.read(next) {
-                case .adapter(let id, let name): names[id] = name
-                case .end(let reason, let decisions):
-                    guard decisions == replay.decisions else {
-                        throw TraceError(
-                            "\(decisions) decisions were recorded, \(replay.decisions) are here")
-                    }
-                    end = reason
-                case .record(let record):
-                    let found = replay.replay(record)
-                    if case .decision(let decision) = record, decision.number == number {
-                        explained =
-                            DecisionText(decision, header: header, names: names, found).text
-                    }
-                }
-            }
-            decisions = replay.decisions
-            answers = replay.answers
-            standIns = replay.standIns
-            differences = replay.differences
-            firstDifference = replay.firstDifference.map {
-                Difference(
-                    decision: $0.decision, kind: $0.kind.rawValue, recorded: $0.recorded,
-                    replayed: $0.replayed)
-            }
-            notes = replay.notes + [end.map { "the recording ended: \($0)" } ?? Self.cutOff]
-            explanation = explained
+            var pass = ReplayPass(header: header, replay: try make(header), explaining: number)
+            while let line = try file.next() { try pass.take(line) }
+            self.init(pass)
         } catch var error as TraceError {
-            if error.line == 0 { error.line = line }
+            if error.line == 0 { error.line = file.line }
             throw error
         }
+    }
+
+    private init(_ pass: ReplayPass) {
+        let replay = pass.replay
+        decisions = replay.decisions
+        answers = replay.answers
+        standIns = replay.standIns
+        differences = replay.differences
+        firstDifference = replay.firstDifference.map {
+            Difference(
+                decision: $0.decision, kind: $0.kind.rawValue, recorded: $0.recorded,
+                replayed: $0.replayed)
+        }
+        let end = pass.end.map { "the recording ended: \($0)" } ?? Self.cutOff
+        notes = (replay.differences > 0 ? replay.notes : []) + [end]
+        explanation = pass.explanation
     }
 
     private static let cutOff = "the recording has no end: it was cut off"
@@ -155,6 +139,46 @@ struct ReplayResult: Encodable {
             lines.append("  replayed  \(first.replayed)")
         }
         return (lines + notes.map { "note: \($0)" }).joined(separator: "\n")
+    }
+}
+
+/// A trace on its way through its policies.
+struct ReplayPass {
+    private let header: TraceHeader
+    private let number: Int?
+    private(set) var replay: TraceReplay
+    private(set) var explanation: String?
+
+    /// Why the recording ended, once that has been read.
+    private(set) var end: String?
+    private var reader = TraceReader()
+    private var names = AdapterNames()
+    private var start: Instant?
+
+    init(header: TraceHeader, replay: TraceReplay, explaining number: Int?) {
+        self.header = header
+        self.replay = replay
+        self.number = number
+    }
+
+    mutating func take(_ line: [UInt8]) throws {
+        guard end == nil else { throw TraceError("something stands behind the end") }
+        switch try reader.read(line) {
+        case .adapter(let id, let name): names[id] = name
+        case .end(let reason, let decisions):
+            guard decisions == replay.decisions else {
+                throw TraceError(
+                    "\(decisions) decisions were recorded, \(replay.decisions) are here")
+            }
+            end = reason
+        case .record(let record):
+            let found = replay.replay(record)
+            guard case .decision(let decision) = record else { return }
+            start = start ?? decision.now
+            guard decision.number == number else { return }
+            explanation = DecisionText(decision, header, names, found)
+                .text(since: start ?? decision.now)
+        }
     }
 }
 

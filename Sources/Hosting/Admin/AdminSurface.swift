@@ -85,7 +85,8 @@ final class AdminSurface {
             default:
                 throw APIError(
                     .notFound,
-                    "There is nothing at \(request.path): there are /admin/status and /admin/trace.")
+                    "There is nothing at \(request.path): there are /admin/status and /admin/trace."
+                )
             }
         } catch {
             exchange.respond(error)

@@ -22,7 +22,8 @@ nonisolated struct TraceWish: Sendable, Equatable {
             case "seconds": seconds = try Self.number(value, name, in: 1...86_400)
             default:
                 throw APIError(
-                    .badRequest, "There is no parameter \(name.excerpt(40)): use replica, "
+                    .badRequest,
+                    "There is no parameter \(name.excerpt(40)): use replica, "
                         + "decisions, seconds.", parameter: name.excerpt(40))
             }
         }

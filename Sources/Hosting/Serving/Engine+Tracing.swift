@@ -37,6 +37,8 @@ nonisolated extension TraceHeader.Policy {
     fileprivate init(_ policy: RecordedPolicy, _ selection: PolicySelection, replica: Int) {
         self.init(
             name: policy.name, type: selection.type, parameters: selection.parameters,
-            seed: HostAssembly.policySeed(of: replica), state: policy.state, calls: policy.calls)
+            seed: HostAssembly.policySeed(of: replica))
+        state = policy.state
+        calls = policy.calls
     }
 }

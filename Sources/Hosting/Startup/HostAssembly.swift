@@ -171,7 +171,8 @@ package struct HostAssembly {
             configuration.stallBudget = spec.replicas.stallBudget?.value
             replicas.append(
                 ReplicaScheduler(
-                    configuration, policies: try policies(seed: Self.policySeed(of: index)), clock: clock))
+                    configuration, policies: try policies(seed: Self.policySeed(of: index)),
+                    clock: clock))
         }
         let dispatch = try named(.dispatch) { registry, type, values throws(PluginError) in
             try registry.makeDispatch(type, values: values, seed: 0)

@@ -17,6 +17,6 @@ nonisolated extension TraceHeader.Policy {
     fileprivate init(_ selection: PolicySelection, seed: UInt64) {
         self.init(
             name: selection.name, type: selection.type, parameters: selection.parameters,
-            seed: seed, state: nil, calls: 0)
+            seed: seed)
     }
 }

@@ -14,6 +14,16 @@ nonisolated package struct TraceHeader: Sendable, Equatable {
     package var batching: Policy
     package var fairness: Policy
 
+    package init(
+        version: String, host: String, replica: Int, batching: Policy, fairness: Policy
+    ) {
+        self.version = version
+        self.host = host
+        self.replica = replica
+        self.batching = batching
+        self.fairness = fairness
+    }
+
     /// A policy as it was made, and what it knew when the recording began.
     package struct Policy: Sendable, Equatable {
         package var name: String
@@ -23,7 +33,16 @@ nonisolated package struct TraceHeader: Sendable, Equatable {
         package var state: PolicyState?
 
         /// How often it had been asked before the recording.
-        package var calls: Int
+        package var calls = 0
+
+        package init(
+            name: String, type: String, parameters: [String: ParameterValue], seed: UInt64
+        ) {
+            self.name = name
+            self.type = type
+            self.parameters = parameters
+            self.seed = seed
+        }
     }
 }
 

@@ -67,9 +67,12 @@ nonisolated package struct TraceReader {
             state = PolicyState(schema: try stored.text("schema"), bytes: Array(bytes))
         }
         let seed = try fields.integer("seed", in: Int.min...Int.max)
-        return TraceHeader.Policy(
+        var policy = TraceHeader.Policy(
             name: try fields.text("name"), type: try fields.text("type"), parameters: parameters,
-            seed: UInt64(bitPattern: Int64(seed)), state: state, calls: try fields.integer("calls"))
+            seed: UInt64(bitPattern: Int64(seed)))
+        policy.state = state
+        policy.calls = try fields.integer("calls")
+        return policy
     }
 
     private static func parameter(_ fields: TraceFields) throws(TraceError) -> ParameterValue {
@@ -298,7 +301,8 @@ nonisolated package struct TraceReader {
         requests.reserveCapacity(ids.count)
         for id in ids {
             guard let request = known[id] else {
-                throw TraceError("\(fields.place(name)): nothing is known of request \(id.rawValue)")
+                throw TraceError(
+                    "\(fields.place(name)): nothing is known of request \(id.rawValue)")
             }
             guard seen.insert(id).inserted else {
                 throw TraceError("\(fields.place(name)) names request \(id.rawValue) twice")
