@@ -65,7 +65,7 @@ struct TokenCounterFairnessTests {
         var random = SeededRandom(seed: seed)
         var loop = ServingLoop(policy, plansAhead: ahead, limits: Self.limits)
         var (least, most) = (0.0, 0.0)
-        for _ in 0..<3_000 {
+        for _ in 0..<1_200 {
             Self.refill(&loop, weights: weights, &random)
             let ran = loop.step()
             #expect(ran)
@@ -106,7 +106,7 @@ struct TokenCounterFairnessTests {
         var random = SeededRandom(seed: seed)
         var loop = ServingLoop(try policy(), plansAhead: ahead, limits: Self.limits)
         let (first, second) = (TenantID(rawValue: 1), TenantID(rawValue: 2))
-        for _ in 0..<2_000 {
+        for _ in 0..<800 {
             Self.refill(&loop, tenants: [1], &random)
             let ran = loop.step()
             #expect(ran)
@@ -114,7 +114,7 @@ struct TokenCounterFairnessTests {
         let before = loop.service[first] ?? 0
         #expect(before > 5 * Self.bound, "there is much that a client could ask back")
         var most = 0.0
-        for _ in 0..<2_000 {
+        for _ in 0..<800 {
             Self.refill(&loop, &random)
             let ran = loop.step()
             #expect(ran)
@@ -261,7 +261,7 @@ struct TokenCounterFairnessTests {
     @Test func clientsThatAreGoneAreForgotten() throws {
         let policy = try policy()
         var most = 0
-        for round in 0..<100 as Range<UInt64> {
+        for round in 0..<40 as Range<UInt64> {
             let requests = (0..<300 as Range<UInt64>).map {
                 Self.request(round * 300 + $0, tenant: UInt32(round * 300 + $0))
             }

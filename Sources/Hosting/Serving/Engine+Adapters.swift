@@ -77,7 +77,10 @@ extension Engine {
             })
         else { return }
         catalog.forget(id)
-        if catalog[entry.name] == nil { metrics.adapterRemoved(entry.name) }
+        guard catalog[entry.name] == nil else { return }
+        metrics.adapterRemoved(entry.name)
+        // Who unloads an adapter wants its memory back, where an eviction needs it at once again.
+        model.packed.freeSpareAdapterMemory()
     }
 
     private static func noRoom(for entry: CatalogEntry, _ refusal: Refusal) -> APIError {

@@ -100,6 +100,9 @@ package final class PackedModel: @unchecked Sendable {
         try cache.write(identity, memory)
     }
 
+    /// Gives the memory back that the last adapter left behind, where none is expected to follow.
+    package func freeSpareAdapterMemory() { spareAdapterMemory.clear() }
+
     static let largestAdapterOffset = 65_536
 
     /// Bytes to leave free before an adapter's factors, different for those packed one after the

@@ -27,6 +27,16 @@ final class SpareMemory: Sendable {
         return try plan.allocate()
     }
 
+    /// Gives everything back to the system.
+    func clear() {
+        let kept = blocks.withLock { blocks in
+            defer { blocks = [] }
+            return blocks
+        }
+        // What leaves is freed outside the lock.
+        withExtendedLifetime(kept) {}
+    }
+
     /// Keeps a block that nobody uses any more; the oldest leaves for it.
     func give(_ memory: AlignedMemory) {
         // What leaves is freed outside the lock.

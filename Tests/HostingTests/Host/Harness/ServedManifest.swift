@@ -9,6 +9,8 @@ struct ServedManifest: Sendable {
     var limits: [String] = []
     var plugins: [String] = []
     var pipeline: [String] = []
+    /// Further lines of `spec`.
+    var spec: [String] = []
 
     var text: String {
         """
@@ -23,7 +25,7 @@ struct ServedManifest: Sendable {
           limits: {\(limits.joined(separator: ", "))}
           plugins: {\((["search: [\(Built.folder)]"] + plugins).joined(separator: ", "))}
           pipeline: {\(pipeline.joined(separator: ", "))}
-
+        \(spec.map { "  \($0)\n" }.joined())
         """
     }
 }
