@@ -17,10 +17,10 @@ struct Account {
     private(set) var slot: Int
 
     /// The weight that its client's tokens are divided by.
-    let weight: Double
+    private(set) var weight: Double
 
     /// Tokens of its own prompt, without what a preemption has added.
-    let prompt: Int
+    private(set) var prompt: Int
 
     /// Tokens of it that others had computed.
     private var shared = 0
@@ -41,14 +41,58 @@ struct Account {
     /// Paid ahead for a step whose settlement is awaited, after the request has left.
     var advance: Cost = 0
 
+    /// No request has more; what says otherwise counts as that.
+    static let mostTokens = 1 << 40
+
     /// A request that is seen for the first time; what it did before is not charged.
     init(_ request: RequestSnapshot, slot: Int, weight: Double, _ prices: Prices) {
         self.slot = slot
         self.weight = weight.isFinite && weight > 0 ? weight : 1
-        prompt = max(0, request.promptTokens.subtracting(request.phase, request.generatedTokens))
-        promptDone = min(max(0, request.computedTokens), prompt)
-        outputDone = max(0, request.generatedTokens)
+        let prompt = request.promptTokens.subtracting(request.phase, request.generatedTokens)
+        self.prompt = min(max(0, prompt), Self.mostTokens)
+        promptDone = min(max(0, request.computedTokens), self.prompt)
+        outputDone = min(max(0, request.generatedTokens), Self.mostTokens)
         hasRun = request.phase != .waiting
+        paid = 0
+        paid = cost(prices)
+    }
+
+    // MARK: - State
+
+    /// How many words ``words`` is.
+    static let wordCount = 11
+
+    /// Everything but what it has paid, which follows from the prices.
+    var words: [Int64] {
+        [
+            Int64(slot), Int64(bitPattern: weight.bitPattern), Int64(prompt), Int64(shared),
+            Int64(promptDone), Int64(outputDone), hasRun ? 1 : 0, isSettled ? 1 : 0,
+            Int64(bitPattern: turn), Int64(bitPattern: expectedTurn), advance,
+        ]
+    }
+
+    /// - Returns: `nil` where the words are those of no account of one of `slots` clients.
+    init?(words: ArraySlice<Int64>, slots: Int, _ prices: Prices) {
+        let words = Array(words)
+        let counts = 0...Int64(1) << 40
+        guard words.count == Self.wordCount, (0..<Int64(slots)).contains(words[0]),
+            words[2...5].allSatisfy({ counts.contains($0) }),
+            words[6...7].allSatisfy({ (0...1).contains($0) }),
+            words[8...9].allSatisfy({ counts.contains($0) }),
+            (0...Int64(1) << 60).contains(words[10])
+        else { return nil }
+        slot = Int(words[0])
+        weight = Double(bitPattern: UInt64(bitPattern: words[1]))
+        guard weight.isFinite, weight > 0 else { return nil }
+        prompt = Int(words[2])
+        shared = Int(words[3])
+        promptDone = Int(words[4])
+        outputDone = Int(words[5])
+        hasRun = words[6] == 1
+        isSettled = words[7] == 1
+        turn = UInt64(words[8])
+        expectedTurn = UInt64(words[9])
+        advance = words[10]
         paid = 0
         paid = cost(prices)
     }
@@ -72,7 +116,7 @@ struct Account {
         let (prompt, output) = (min(request.computedTokens, prompt), request.generatedTokens)
         guard prompt > promptDone || output > outputDone else { return 0 }
         promptDone = max(promptDone, prompt)
-        outputDone = max(outputDone, output)
+        outputDone = min(max(outputDone, output), Self.mostTokens)
         return charge(prices)
     }
 
@@ -92,6 +136,7 @@ struct Account {
             let gives = tokens >= request.pendingTokens ? 1 : 0
             outputDone = max(outputDone, request.generatedTokens.clampedAdding(gives))
         }
+        outputDone = min(outputDone, Self.mostTokens)
         // Where it goes no further than what was shown, the step is the one before.
         if promptDone > before || outputDone > outputBefore { isSettled = true }
         return charge(prices)

@@ -101,47 +101,32 @@ struct ClientCounters {
 
     // MARK: - State
 
-    /// Tenant, adapter and counter of each client, little-endian, in order of the clients.
-    var bytes: [UInt8] {
-        var bytes: [UInt8] = []
-        for slot in counters.indices.sorted(by: { clients[$0] < clients[$1] }) {
-            bytes.append(
-                littleEndian: UInt64(clients[slot].adapter) << 32 | UInt64(clients[slot].tenant))
-            bytes.append(littleEndian: UInt64(bitPattern: counters[slot]))
+    /// Adapter, tenant and counter of each client, in order of the slots.
+    var words: [Int64] {
+        counters.indices.flatMap { slot in
+            let client = clients[slot]
+            let key = UInt64(client.adapter) << 32 | UInt64(client.tenant)
+            return [Int64(bitPattern: key), counters[slot]]
         }
-        return bytes
     }
 
-    /// - Returns: `nil` where the bytes are no counters in order.
-    init?(bytes: ArraySlice<UInt8>) {
-        guard bytes.count % 16 == 0, bytes.count / 16 <= 4 * Self.most else { return nil }
-        var last: Client?
-        for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: 16) {
-            let key = bytes.littleEndian(at: start)
+    /// - Returns: `nil` where the words are no counters of different clients.
+    init?(words: ArraySlice<Int64>) {
+        guard words.count.isMultiple(of: 2), words.count / 2 <= 4 * Self.most else { return nil }
+        for start in stride(from: words.startIndex, to: words.endIndex, by: 2) {
+            let key = UInt64(bitPattern: words[start])
             let client = Client(
                 adapter: UInt32(truncatingIfNeeded: key >> 32),
                 tenant: UInt32(truncatingIfNeeded: key))
-            let counter = Cost(bitPattern: bytes.littleEndian(at: start + 8))
-            if let last, last >= client { return nil }
-            guard abs(counter.tokens) <= 1e14 else { return nil }
+            let counter = words[start + 1]
+            guard slots[client] == nil, (-(1 << 60)...1 << 60).contains(counter) else {
+                return nil
+            }
             _ = insert(client, counter)
-            last = client
         }
     }
 
     init() {}
-}
 
-extension [UInt8] {
-    fileprivate mutating func append(littleEndian value: UInt64) {
-        for shift in stride(from: 0, to: 64, by: 8) {
-            append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-        }
-    }
-}
-
-extension ArraySlice<UInt8> {
-    fileprivate func littleEndian(at start: Int) -> UInt64 {
-        (0..<8).reduce(0) { $0 | UInt64(self[start + $1]) << UInt64(8 * $1) }
-    }
+    mutating func reuse(_ slot: Int) { uses[slot] += 1 }
 }

@@ -101,7 +101,7 @@ final class TokenCounterFairness: FairnessPolicy {
                 accounts[request.id] = account
             }
         }
-        mostTokens = max(mostTokens, held)
+        mostTokens = min(max(mostTokens, held), 1 << 40)
         return rows
     }
 
@@ -109,7 +109,7 @@ final class TokenCounterFairness: FairnessPolicy {
         let cost = account.show(request, prices)
         if cost != 0 { counters.charge(account.slot, cost) }
         account.turn = turn
-        largestPrompt = max(largestPrompt, account.prompt)
+        largestPrompt = min(max(largestPrompt, account.prompt), 1 << 40)
         return Row(slot: account.slot, rest: account.outstanding(prices))
     }
 
@@ -265,27 +265,73 @@ final class TokenCounterFairness: FairnessPolicy {
 
     private static let schema = "token-counters/1"
 
-    /// The word for who is a client comes first: counters of others mean nothing here.
     func exportState() -> PolicyState? {
-        let kind = UInt8(Clients.allCases.firstIndex(of: clients) ?? 0)
-        return PolicyState(schema: Self.schema, bytes: [kind] + counters.bytes)
+        var words: [Int64] = [
+            Int64(Clients.allCases.firstIndex(of: clients) ?? 0), Int64(bitPattern: turn),
+            Int64(largestPrompt), Int64(clamping: mostTokens), Int64(lastToBegin ?? -1),
+        ]
+        words.appendCounted(counters.words, each: 2)
+        words.appendCounted(backlogged.sorted().map(Int64.init), each: 1)
+        for accounts in [accounts, leaving] {
+            let sorted = accounts.sorted { $0.key < $1.key }
+            words.appendCounted(
+                sorted.flatMap { [Int64(bitPattern: $0.key.rawValue)] + $0.value.words },
+                each: 1 + Account.wordCount)
+        }
+        return PolicyState(schema: Self.schema, bytes: words.littleEndianBytes)
     }
 
     func importState(_ state: PolicyState) throws(PolicyError) {
         guard state.schema == Self.schema else {
             throw PolicyError("the state is of layout \(state.schema), not \(Self.schema)")
         }
-        guard let kind = state.bytes.first, Clients.allCases.indices.contains(Int(kind)),
-            Clients.allCases[Int(kind)] == clients
-        else { throw PolicyError("the counters are not of clients per \(clients.rawValue)") }
-        guard let imported = ClientCounters(bytes: state.bytes.dropFirst()) else {
-            throw PolicyError("the counters are damaged")
+        guard var words = WordReader(state.bytes), let header = words.take(5) else {
+            throw Self.damaged
         }
+        guard Clients.allCases.firstIndex(of: clients) == Int(exactly: header[0]) else {
+            throw PolicyError("the counters are not of clients per \(clients.rawValue)")
+        }
+        let counts = 0...Int64(1) << 40
+        guard header[1...3].allSatisfy({ counts.contains($0) }),
+            let counted = words.takeCounted(each: 2),
+            var imported = ClientCounters(words: counted),
+            let waiting = words.takeCounted(each: 1)
+        else { throw Self.damaged }
+        let slots = imported.counters.indices
+        guard waiting.allSatisfy({ slots.contains(Int(clamping: $0)) }),
+            header[4] == -1 || slots.contains(Int(clamping: header[4]))
+        else { throw Self.damaged }
+        let known = try Self.readAccounts(&words, &imported, prices)
+        let gone = try Self.readAccounts(&words, &imported, prices)
+        guard words.isEmpty else { throw Self.damaged }
+        turn = UInt64(header[1])
+        largestPrompt = Int(header[2])
+        mostTokens = Int(header[3])
+        lastToBegin = header[4] == -1 ? nil : Int(header[4])
         counters = imported
-        accounts = [:]
-        leaving = [:]
-        // Who is not among them starts from where they are.
-        backlogged = Set(imported.counters.indices)
-        lastToBegin = nil
+        backlogged = Set(waiting.map { Int($0) })
+        accounts = known
+        leaving = gone
+    }
+
+    private static let damaged = PolicyError("the counters are damaged")
+
+    private static func readAccounts(
+        _ words: inout WordReader, _ counters: inout ClientCounters, _ prices: Prices
+    ) throws(PolicyError) -> [RequestID: Account] {
+        let each = 1 + Account.wordCount
+        guard let counted = words.takeCounted(each: each) else { throw damaged }
+        var accounts: [RequestID: Account] = [:]
+        for start in stride(from: counted.startIndex, to: counted.endIndex, by: each) {
+            let id = RequestID(rawValue: UInt64(bitPattern: counted[start]))
+            guard
+                let account = Account(
+                    words: counted[start + 1..<start + each], slots: counters.counters.count,
+                    prices),
+                accounts.updateValue(account, forKey: id) == nil
+            else { throw damaged }
+            counters.reuse(account.slot)
+        }
+        return accounts
     }
 }

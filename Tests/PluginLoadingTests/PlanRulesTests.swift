@@ -30,6 +30,21 @@ struct PlanRulesTests {
 
     private static let second = AdapterID(rawValue: 2)
 
+    @Test(
+        arguments: [
+            ([0, 2], [], nil), ([0, 2], [5, 6], nil), ([4], [], "there are 4"),
+            ([0, 0], [], "ends request 0 twice"), ([1], [], "has generated tokens"),
+            ([0, 2], [5], "ends 2 requests and predicts 1 first tokens"),
+        ] as [([Int], [Int64], String?)])
+    func onlyWhoHasGeneratedNothingIsGivenUp(aborts: [Int], predicted: [Int64], rule: String?) {
+        var arrangement = FairnessArrangement(order: [0, 1, 2, 3])
+        arrangement.aborts = aborts
+        arrangement.predictedFirstTokens = predicted.map(Instant.init(nanoseconds:))
+        let error = arrangement.violationOfAborts(among: Self.requests.span)
+        #expect((error == nil) == (rule == nil))
+        #expect(error?.description.contains(rule ?? "") != false)
+    }
+
     @Test(arguments: [
         plan(.unmerged, []), plan(.unmerged, [(0, 8)]), plan(.unmerged, [(2, 1), (0, 4), (1, 1)]),
         plan(.merged(second), [(1, 1)]), plan(.mixed(second), [(1, 1), (2, 5)]),

@@ -266,9 +266,41 @@ struct TokenCounterFairnessTests {
                 Self.request(round * 300 + $0, tenant: UInt32(round * 300 + $0))
             }
             _ = try arrange(policy, requests)
-            most = max(most, try #require(policy.exportState()).bytes.count / 16)
+            most = max(most, try clients(in: policy))
         }
         #expect(most > 4096 && most <= 8192 + 300)
+    }
+
+    /// How many clients a policy keeps: the sixth word of its state.
+    private func clients(in policy: any FairnessPolicy) throws -> Int {
+        let bytes = try #require(policy.exportState()).bytes
+        return bytes[40..<48].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    /// A replay that begins in the middle takes the same decisions as what it replays.
+    @Test func anHeirGoesOnInTheMiddle() throws {
+        let policy = try policy()
+        var requests = (1...6 as ClosedRange<UInt64>).map {
+            Self.request($0, tenant: UInt32($0 % 3), prompt: 20 + Int($0))
+        }
+        _ = try arrange(policy, requests)
+        requests[2].computedTokens = 11
+        requests[2].phase = .prefilling
+        _ = try arrange(policy, Array(requests.dropFirst()))
+        let heir = try self.policy()
+        try heir.importState(try #require(policy.exportState()))
+        for _ in 0..<5 {
+            requests[2].computedTokens += 2
+            let rest = Array(requests.dropFirst())
+            let step = StepObservation(
+                start: Instant(nanoseconds: 0), stepTime: .milliseconds(1), mode: .unmerged,
+                served: [requests[0], requests[2]])
+            let settlement = ServiceSettlement(
+                now: Instant(nanoseconds: 0), step: step, displaced: [], advanced: [])
+            for policy in [policy, heir] { policy.settle(settlement) }
+            #expect(try arrange(heir, rest) == arrange(policy, rest))
+            #expect(heir.exportState() == policy.exportState())
+        }
     }
 
     @Test func weightsOfNothingAreRefused() throws {

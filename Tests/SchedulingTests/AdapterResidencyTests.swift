@@ -45,6 +45,42 @@ struct AdapterResidencyTests {
         scheduler.snapshot(of: request(id))?.isAdapterResident == true
     }
 
+    /// Notes what it is shown and takes the first.
+    private final class Noting: ResidencyPolicy {
+        static var descriptor: PolicyDescriptor {
+            PolicyDescriptor(type: "noting", version: "1.0.0", summary: "Notes what it sees.")
+        }
+
+        var seen: [AdapterSnapshot] = []
+
+        init(parameters: NoParameters = NoParameters(), seed: UInt64 = 0) {}
+
+        func evict(
+            from candidates: Span<AdapterSnapshot>, at now: Instant
+        ) throws(PolicyError) -> AdapterID {
+            for index in candidates.indices { seen.append(candidates[index]) }
+            return candidates[0].id
+        }
+    }
+
+    @Test
+    func policiesSeeWhenAnAdapterWasLoadedAndUsed() {
+        let policy = Noting()
+        var scheduler = replicaWith([6, 6], policy: policy)
+        #expect(submit(1, on: 1, to: &scheduler) == nil)
+        #expect(load(1, bytes: 6, in: &scheduler, at: 3) == [])
+        let planned = scheduler.planStep(at: .seconds(5))
+        #expect(planned?.entries.count == 1)
+        let outcome = StepOutcome(number: planned?.number ?? 0, stepTime: .milliseconds(1))
+        #expect(scheduler.complete(outcome, at: .seconds(6)) == [])
+        #expect(scheduler.finish(request(1), at: .seconds(7)) == .now)
+        #expect(submit(2, on: 2, to: &scheduler, at: 8) == nil)
+        #expect(policy.seen.map(\.id) == [adapter(1)])
+        #expect(policy.seen.first?.loadedAt == .seconds(3))
+        #expect(policy.seen.first?.lastUse == .seconds(5))
+        #expect(policy.seen.first?.uses == 1)
+    }
+
     @Test
     func theFirstRequestLoadsAndLaterOnesHit() {
         var scheduler = replicaWith([4])

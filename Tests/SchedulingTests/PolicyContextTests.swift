@@ -115,6 +115,7 @@ struct PolicyContextTests {
         let work = try #require(bench.batching.observed.first).work
         #expect(work.promptTokens == 30)
         #expect(work.rankTokens == 80)
+        #expect(bench.batching.observed.first?.servedTokens == [10, 10, 10])
         #expect(heard.costs.time(of: work) == bench.scheduler.costs.steps.predict(work))
         bench.scheduler.copyBuilt(
             adapter(1), bytes: 100, time: .milliseconds(5), at: .start)

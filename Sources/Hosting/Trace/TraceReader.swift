@@ -164,6 +164,10 @@ nonisolated package struct TraceReader {
         arrangement.mustServe = try answer.adapters("mustServe")
         arrangement.notMergeable = Set(try answer.adapters("notMergeable"))
         arrangement.aborts = try answer.integers("aborts")
+        for item in try answer.array("predicted") {
+            let time = try TraceFields.integer(item, answer.place("predicted"), in: 0...(1 << 60))
+            arrangement.predictedFirstTokens.append(Instant(nanoseconds: Int64(time)))
+        }
         arrangement.reason = try answer.text("reason")
         exchange.answer = arrangement
         return exchange
@@ -236,6 +240,8 @@ nonisolated package struct TraceReader {
         let tokens = try fields.integers("tokens", count: 2)
         observation.promptTokens = tokens[0]
         observation.decodeTokens = tokens[1]
+        observation.servedTokens = try fields.integers(
+            "servedTokens", count: observation.served.count)
         return observation
     }
 

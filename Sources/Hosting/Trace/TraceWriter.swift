@@ -149,6 +149,8 @@ nonisolated package struct TraceWriter {
         json.key("tokens")
         json.value([observation.promptTokens, observation.decodeTokens])
         write(observation.served, named: "served", to: &json)
+        json.key("servedTokens")
+        json.value(observation.servedTokens)
         json.member("builtIn", isBuiltIn)
         json.endObject()
     }
@@ -210,6 +212,8 @@ nonisolated package struct TraceWriter {
         write(answer.notMergeable.sorted(), to: &json)
         json.key("aborts")
         json.value(answer.aborts)
+        json.key("predicted")
+        json.value(answer.predictedFirstTokens.map { Int($0.nanoseconds) })
         json.member("reason", answer.reason)
         json.endObject()
     }

@@ -47,6 +47,19 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(check.types.count == check.help.count)
     }
 
+    @Test func abortedRequestsAreCountedByAdapter() throws {
+        var metrics = metrics(replicas: 2)
+        metrics.requestAborted(replica: 1, adapter: "a")
+        metrics.requestAborted(replica: 1, adapter: "a")
+        metrics.requestAborted(replica: 0, adapter: nil)
+        metrics.requestAborted(replica: 7, adapter: "a")
+        let check = try ExpositionCheck(metrics.exposition())
+        let name = "burrow:requests_aborted_total"
+        #expect(check.value(name, ["engine": "1", "adapter": "a", "model_name": "base"]) == 2)
+        #expect(check.value(name, ["engine": "0", "adapter": "base"]) == 1)
+        #expect(check.samples.count { $0.name == name } == 2)
+    }
+
     @Test(arguments: [
         ("time_to_first_token_seconds", 23), ("inter_token_latency_seconds", 20),
         ("request_time_per_output_token_seconds", 20), ("e2e_request_latency_seconds", 22),
