@@ -30,8 +30,9 @@ func plugin(_ name: String) -> Target {
 }
 
 let plugins = [
-    "CreditFairness", "DLoRABatching", "DeadlineFairness", "IterationBatching", "MergedOnly",
-    "MixedModeBatching", "ScoredResidency", "TokenCounterFairness",
+    "AdapterPrefixBatching", "ClusteredBatching", "CreditFairness", "DLoRABatching",
+    "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
+    "ScoredResidency", "TokenCounterFairness", "WaitingRatioBatching",
 ]
 
 let package = Package(

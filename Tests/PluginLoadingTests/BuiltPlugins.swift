@@ -7,8 +7,9 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
-    "CreditFairness", "DLoRABatching", "DeadlineFairness", "IterationBatching", "MergedOnly",
-    "MixedModeBatching", "ScoredResidency", "TokenCounterFairness",
+    "AdapterPrefixBatching", "ClusteredBatching", "CreditFairness", "DLoRABatching",
+    "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
+    "ScoredResidency", "TokenCounterFairness", "WaitingRatioBatching",
 ]
 
 func builtPlugin(_ name: String) -> String { "\(buildFolder)/lib\(name).so" }
