@@ -102,7 +102,8 @@ let package = Package(
             name: "burrow",
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-                "PluginLoading", "Workloads", "LoadGeneration", policyKit, arguments, log,
+                "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
+                policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(

@@ -29,7 +29,8 @@ struct LayerTests {
         ],
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-            "PluginLoading", "Workloads", "LoadGeneration", "PolicyKit",
+            "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
+            "PolicyKit",
         ],
     ]
 

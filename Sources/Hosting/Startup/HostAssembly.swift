@@ -7,7 +7,6 @@ package import Logging
 package import LoopIO
 internal import ManifestLoading
 internal import ModelLoading
-internal import PluginLoading
 internal import PolicyKit
 internal import Scheduling
 
@@ -159,6 +158,7 @@ package struct HostAssembly {
         let clock: PolicyClock = { Instant(nanoseconds: ThreadTime.nanoseconds) }
         var containment = ContainmentRules()
         containment.budget = spec.plugins.budget.value
+        let policies = PolicyAssembly(loaded)
         var replicas: [ReplicaScheduler] = []
         for index in 0..<spec.replicas.count.value {
             var configuration = ReplicaConfiguration(
@@ -171,12 +171,10 @@ package struct HostAssembly {
             configuration.stallBudget = spec.replicas.stallBudget?.value
             replicas.append(
                 ReplicaScheduler(
-                    configuration, policies: try policies(seed: Self.policySeed(of: index)),
+                    configuration, policies: try policies.replicaPolicies(of: index),
                     clock: clock))
         }
-        let dispatch = try named(.dispatch) { registry, type, values throws(PluginError) in
-            try registry.makeDispatch(type, values: values, seed: 0)
-        }
+        let dispatch = try policies.dispatch(seed: 0)
         return Fleet(
             replicas: replicas, dispatch: dispatch,
             limits: FleetLimits(queue: spec.limits.queue.value, contextLength: contextLength),
@@ -185,36 +183,6 @@ package struct HostAssembly {
 
     /// What the policies of a replica are made with.
     nonisolated static func policySeed(of replica: Int) -> UInt64 { UInt64(replica) }
-
-    private func policies(seed: UInt64) throws(HostError) -> ReplicaPolicies {
-        var policies = ReplicaPolicies()
-        policies.batching = try named(.batching) { registry, type, values throws(PluginError) in
-            try registry.makeBatching(type, values: values, seed: seed)
-        }
-        policies.fairness = try named(.fairness) { registry, type, values throws(PluginError) in
-            try registry.makeFairness(type, values: values, seed: seed)
-        }
-        policies.residency = try named(.residency) { registry, type, values throws(PluginError) in
-            try registry.makeResidency(type, values: values, seed: seed)
-        }
-        return policies
-    }
-
-    private func named<Instance>(
-        _ kind: PolicyKind,
-        _ make: (PolicyRegistry, String, [String: ParameterValue]) throws(PluginError) -> Instance
-    ) throws(HostError) -> NamedPolicy<Instance> {
-        let selection = loaded.manifest.selection(of: kind)
-        do throws(PluginError) {
-            let policy = try make(loaded.registry, selection.type, selection.parameters)
-            return NamedPolicy(name: selection.name, policy: policy)
-        } catch {
-            throw HostError([
-                loaded.document.diagnostic(
-                    error.message, at: selection.position, path: "spec.pipeline.\(kind.rawValue)")
-            ])
-        }
-    }
 
     private func shares(of adapters: [OpenedAdapter]) -> ServiceShares {
         var shares = ServiceShares()

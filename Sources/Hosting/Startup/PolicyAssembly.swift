@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ManifestLoading
+internal import PluginLoading
+package import PolicyKit
+package import Scheduling
+
+/// Makes the policies that a manifest's pipeline names, with their parameters.
+package struct PolicyAssembly {
+    private let loaded: LoadedManifest
+
+    package init(_ loaded: LoadedManifest) { self.loaded = loaded }
+
+    /// The policies of the replica with this position; each has random choices of its own.
+    ///
+    /// - Throws: `HostError` at the slot of the pipeline that is at fault.
+    package func replicaPolicies(of replica: Int) throws(HostError) -> ReplicaPolicies {
+        let seed = HostAssembly.policySeed(of: replica)
+        var policies = ReplicaPolicies()
+        policies.batching = try named(.batching) { registry, type, values throws(PluginError) in
+            try registry.makeBatching(type, values: values, seed: seed)
+        }
+        policies.fairness = try named(.fairness) { registry, type, values throws(PluginError) in
+            try registry.makeFairness(type, values: values, seed: seed)
+        }
+        policies.residency = try named(.residency) { registry, type, values throws(PluginError) in
+            try registry.makeResidency(type, values: values, seed: seed)
+        }
+        return policies
+    }
+
+    /// The policy that chooses a request's replica.
+    ///
+    /// - Throws: as ``replicaPolicies(of:)``.
+    package func dispatch(seed: UInt64) throws(HostError) -> NamedPolicy<any DispatchPolicy> {
+        try named(.dispatch) { registry, type, values throws(PluginError) in
+            try registry.makeDispatch(type, values: values, seed: seed)
+        }
+    }
+
+    private func named<Instance>(
+        _ kind: PolicyKind,
+        _ make: (PolicyRegistry, String, [String: ParameterValue]) throws(PluginError) -> Instance
+    ) throws(HostError) -> NamedPolicy<Instance> {
+        let selection = loaded.manifest.selection(of: kind)
+        do throws(PluginError) {
+            let policy = try make(loaded.registry, selection.type, selection.parameters)
+            return NamedPolicy(name: selection.name, policy: policy)
+        } catch {
+            throw HostError([
+                loaded.document.diagnostic(
+                    error.message, at: selection.position, path: "spec.pipeline.\(kind.rawValue)")
+            ])
+        }
+    }
+}
