@@ -67,7 +67,7 @@ struct SimulationResult: Encodable {
         var merged: [Double]
         var mixed: [Double]
 
-        init(_ timeline: ModeTimeline) {
+        init(_ timeline: ModeIntervals) {
             let width = timeline.interval.inSeconds
             interval = width
             unmerged = timeline.intervals.map { $0.unmerged.inSeconds / width }
