@@ -109,7 +109,8 @@ let package = Package(
         .executableTarget(
             name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
             path: "Samples/Benchmarks",
-            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor"], swiftSettings: strict),
+            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor"],
+            swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),

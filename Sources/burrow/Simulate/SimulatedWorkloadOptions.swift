@@ -101,4 +101,3 @@ struct SimulatedWorkload {
         return try replayed?.next()
     }
 }
-
