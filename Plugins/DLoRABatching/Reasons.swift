@@ -52,7 +52,7 @@ extension ModeSwitch.Load {
 extension Double {
     /// With two decimals; for numbers from 0 to a million.
     fileprivate var hundredths: String {
-        let rounded = Int((min(max(self, 0), 1e6) * 100).rounded())
+        let rounded = Int(min(max(self, 0), 1e6) * 100 + 0.5)
         let fraction = rounded % 100
         return "\(rounded / 100).\(fraction < 10 ? "0" : "")\(fraction)"
     }

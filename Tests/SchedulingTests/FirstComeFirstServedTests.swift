@@ -92,6 +92,13 @@ struct FirstComeFirstServedTests {
     }
 
     @Test
+    func promptsThatHaveBegunGoOnWhereNobodyFindsRoomInTurn() throws {
+        // The first needs a page and none is free; the second has room for 2 tokens in its own.
+        #expect(try plan([waiting(4), prefilling(6, of: 40)], pages: 0) == [[1, 2]])
+        #expect(try plan([waiting(4), prefilling(8, of: 40)], pages: 0) == [])
+    }
+
+    @Test
     func pagesForTheRestOfACutPromptArePromised() throws {
         // The first needs 10 pages in all, so the second, which needs 3, does not fit in 12.
         #expect(try plan([waiting(40), waiting(12)], tokens: 50, pages: 12) == [[0, 40]])

@@ -43,7 +43,7 @@ public struct BatchFilling: Sendable {
     }
 
     /// The batch that first-come-first-served runs; requests of `urgent` adapters go before all
-    /// others, adapter by adapter.
+    /// others, adapter by adapter. Where nobody finds room in turn, prompts that have begun go on.
     public init(
         _ requests: Span<RequestSnapshot>, urgent: [AdapterID] = [], limits: BatchLimits
     ) {
@@ -52,6 +52,10 @@ public struct BatchFilling: Sendable {
             fill(0..<requests.count, of: requests, beginning: .aloneOrWhole)
         } else {
             for group in Self.turns(requests, urgent: urgent) { fill(group, of: requests) }
+        }
+        if entries.isEmpty {
+            isBlocked = false
+            fill(0..<requests.count, of: requests, beginning: .never)
         }
     }
 
