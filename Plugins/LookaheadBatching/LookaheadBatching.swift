@@ -35,7 +35,9 @@ final class LookaheadBatching: BatchingPolicy {
 
     /// How long the copy that is being built has been built already.
     private var built: (adapter: AdapterID, time: Duration)?
-    private var costs = CostEstimates()
+
+    /// Iterations since a copy was last asked for only to try it.
+    private var trialCopyAge = Int.max / 2
 
     init(parameters: Parameters, seed: UInt64) throws(PolicyError) {
         self.parameters = parameters
@@ -44,7 +46,7 @@ final class LookaheadBatching: BatchingPolicy {
     func plan(
         _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
     ) throws(PolicyError) {
-        costs = context.costs
+        trialCopyAge += 1
         noteBuilding(context.copies)
         wishes.note(context.copies)
         let keepsOrder = mustKeepOrder(requests, in: context)
@@ -86,7 +88,12 @@ final class LookaheadBatching: BatchingPolicy {
             return
         }
         guard isWarm, !workload.jobs.isEmpty else {
-            decision.reason = "in order: \(context.costs.observations) iterations measured"
+            if isAlone, let group = groups.first {
+                let adapter = workload.groups[group].adapter
+                if context.copies.ready.contains(adapter) { decision.schedule = .merged(adapter) }
+            }
+            decision.reason =
+                "\(decision.schedule.text): \(context.costs.observations) iterations measured"
             return
         }
         var forecast = Forecast(
@@ -189,7 +196,7 @@ final class LookaheadBatching: BatchingPolicy {
             context.copies.ready.contains(workload.groups[$0].adapter) && wish($0) != nil
         }
         guard let group = ready ?? groups.first, let kind = wish(group),
-            context.copies.capacity > 0
+            context.copies.capacity > 0, ready != nil || mayBuildForTrial(context.copies)
         else { return false }
         let adapter = workload.groups[group].adapter
         let rows = min(workload.groups[group].requests, limit)
@@ -197,12 +204,20 @@ final class LookaheadBatching: BatchingPolicy {
             decision.schedule = kind == .mixed ? .mixed(adapter) : .merged(adapter)
         } else {
             decision.prepares = adapter
+            trialCopyAge = 0
         }
         if context.wantsReason {
             decision.reason =
                 "\(decision.schedule.text): \(rows) of \(batch) rows are to be tried \(kind)"
         }
         return true
+    }
+
+    /// A copy that is there serves for trials when its adapter's turn comes, so another is built only
+    /// after a while.
+    private func mayBuildForTrial(_ copies: MergedCopiesSnapshot) -> Bool {
+        let wait = 256
+        return copies.building == nil && (copies.ready.isEmpty || trialCopyAge >= wait)
     }
 
     private func reason(

@@ -38,15 +38,15 @@ struct SyntheticMachine: Sendable, CustomTestStringConvertible {
         testDescription: "linear", step: 14e-3, promptToken: 3e-5, row: 6e-5, attended: 1e-8,
         rankToken: 1e-6, distinctRank: 9e-5)
 
-    /// Requests of the mean length per second that full unmerged batches of 8 adapters serve.
-    var capacity: Double {
+    /// Requests of the load's mean lengths per second that full unmerged batches of 8 adapters serve.
+    func capacity(for load: MixedLoad) -> Double {
         let rows = Double(Self.batch)
         let ranks = rows * Double(Self.rank)
         let full =
             step + rows * (row + 100 * attended) + ranks * rankToken + ranks / 2 * distinctRank
             + anyPath
         let prompt = MixedLoad.meanPrompt * (promptToken + rankToken * Double(Self.rank))
-        return 1 / (MixedLoad.meanOutput * full / rows + prompt)
+        return 1 / ((4 + load.output) * full / rows + prompt)
     }
 
     func seconds(of plan: StepPlan) -> Double {
@@ -75,8 +75,10 @@ struct MixedLoad: Sendable, CustomTestStringConvertible {
     /// Requests of each adapter, relative to others.
     let shares: [Double]
 
+    /// Tokens that a request generates beyond 4, in the mean of an exponential distribution.
+    var output = 25.0
+
     static let meanPrompt = 68.0
-    static let meanOutput = 29.0
 
     /// 400 functions of Zipf popularity, so many next to each other for each of 8 adapters in turn
     /// (dLoRA §7.1).
@@ -110,7 +112,7 @@ struct MixedLoad: Sendable, CustomTestStringConvertible {
                 id: RequestID(rawValue: id), adapter: AdapterID(rawValue: UInt32(adapter + 1)),
                 arrival: Instant(nanoseconds: Int64(time * 1e9)),
                 promptTokens: 8 + Int(min(400, -log(1 - unit()) * 60)))
-            request.maximumTokens = 4 + Int(min(300, -log(1 - unit()) * 25))
+            request.maximumTokens = 4 + Int(min(300, -log(1 - unit()) * output))
             return request
         }
     }

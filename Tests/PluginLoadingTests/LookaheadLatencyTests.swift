@@ -20,7 +20,7 @@ struct LookaheadLatencyTests {
     }
 
     private static let loads: [MixedLoad] = [
-        .stride(4), .stride(8), .stride(16), .stride(32), .identical, .uniform, .zipf, .distinct,
+        .stride(8), .stride(32), .identical, .uniform, .zipf, .distinct,
     ]
 
     private struct Means {
@@ -32,11 +32,12 @@ struct LookaheadLatencyTests {
 
     /// Means over a few seeds, at `rate` of what full unmerged batches serve.
     private func means(
-        _ machine: SyntheticMachine, _ load: MixedLoad, rate: Double, seeds: Int = 2
+        _ machine: SyntheticMachine, _ load: MixedLoad, rate: Double, count: Int, seeds: Int
     ) throws -> Means {
         var means = Means()
         for seed in 1...UInt64(seeds) {
-            let requests = load.requests(240, perSecond: rate * machine.capacity, seed: seed)
+            let requests = load.requests(
+                count, perSecond: rate * machine.capacity(for: load), seed: seed)
             func mean(_ type: String?) throws -> Double {
                 let policy = try type.map { try registry.makeBatching($0, values: [:], seed: seed) }
                 var loop = LatencyLoop(machine, policy: policy, seed: seed)
@@ -56,17 +57,30 @@ struct LookaheadLatencyTests {
         return means
     }
 
-    @Test(arguments: [SyntheticMachine.processor, .linear, .flat], loads)
-    func itIsNeverWorseThanTheBestPureMode(machine: SyntheticMachine, load: MixedLoad) throws {
+    /// On a processor little can be won, so that what trials cost shows most.
+    @Test(arguments: loads)
+    func itIsNeverWorseThanTheBestPureModeOnAProcessor(load: MixedLoad) throws {
         for rate in [0.6, 2] {
-            let means = try means(machine, load, rate: rate)
+            let means = try means(.processor, load, rate: rate, count: 240, seeds: 2)
             #expect(means.lookahead <= 1.03 * means.best, "at \(rate)")
         }
     }
 
-    @Test(arguments: [SyntheticMachine.linear, .flat], [MixedLoad.stride(16), .stride(32)])
-    func itBeatsBothWhereMergingPays(machine: SyntheticMachine, load: MixedLoad) throws {
-        let means = try means(machine, load, rate: 2)
+    @Test(arguments: [SyntheticMachine.linear, .flat], loads)
+    func itIsNeverWorseThanTheBestPureMode(machine: SyntheticMachine, load: MixedLoad) throws {
+        for rate in [0.6, 2] {
+            let means = try means(machine, load, rate: rate, count: 240, seeds: 1)
+            #expect(means.lookahead <= 1.03 * means.best, "at \(rate)")
+        }
+    }
+
+    @Test(arguments: [
+        (SyntheticMachine.flat, 16), (SyntheticMachine.flat, 32), (SyntheticMachine.linear, 32),
+    ])
+    func itBeatsBothWhereMergingPays(machine: SyntheticMachine, stride: Int) throws {
+        var load = MixedLoad.stride(stride)
+        load.output = 50
+        let means = try means(machine, load, rate: 2, count: 400, seeds: 1)
         #expect(1.5 * means.lookahead <= means.best)
     }
 }
