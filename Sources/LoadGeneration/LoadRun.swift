@@ -90,8 +90,10 @@ package final class LoadRun {
             beside: interruption?.descriptor)
     }
 
+    /// Sends what is due, not too much in one turn, so that those under way are not kept waiting.
     private func depart() throws(LoadError) {
-        while let departure = queue.departure(at: now, open: transfers.openCount) {
+        for _ in 0..<64 {
+            guard let departure = queue.departure(at: now, open: transfers.openCount) else { return }
             switch departure {
             case .send(let index, let arrival): try send(index, arrival)
             case .shed(let index):
