@@ -93,7 +93,9 @@ package final class LoadRun {
     /// Sends what is due, not too much in one turn, so that those under way are not kept waiting.
     private func depart() throws(LoadError) {
         for _ in 0..<64 {
-            guard let departure = queue.departure(at: now, open: transfers.openCount) else { return }
+            guard let departure = queue.departure(at: now, open: transfers.openCount) else {
+                return
+            }
             switch departure {
             case .send(let index, let arrival): try send(index, arrival)
             case .shed(let index):
