@@ -8,11 +8,11 @@ import Scheduling
 struct DecisionText {
     private let decision: Decision
     private let header: TraceHeader
-    private let names: AdapterNames
+    private let names: TracedNames
     private let differences: [TraceReplay.Difference]
 
     init(
-        _ decision: Decision, _ header: TraceHeader, _ names: AdapterNames,
+        _ decision: Decision, _ header: TraceHeader, _ names: TracedNames,
         _ differences: [TraceReplay.Difference]
     ) {
         self.decision = decision

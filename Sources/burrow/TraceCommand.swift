@@ -152,7 +152,7 @@ struct ReplayPass {
     /// Why the recording ended, once that has been read.
     private(set) var end: String?
     private var reader = TraceReader()
-    private var names = AdapterNames()
+    private var names = TracedNames()
     private var start: Instant?
 
     init(header: TraceHeader, replay: TraceReplay, explaining number: Int?) {
@@ -183,7 +183,7 @@ struct ReplayPass {
 }
 
 /// What adapters are called in a trace.
-struct AdapterNames {
+struct TracedNames {
     private var names: [AdapterID: String] = [:]
 
     subscript(id: AdapterID) -> String {
