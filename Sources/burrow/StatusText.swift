@@ -50,7 +50,7 @@ struct StatusText {
                 "replica \(number) ",
                 [
                     Self.mode(replica.mode)
-                        + (replica.mode.since.map { " since \(HumanText.duration($0))" } ?? "")
+                        + (replica.mode.since.map { " for \(HumanText.duration($0))" } ?? "")
                         + (replica.isTraced ? "; its decisions are recorded" : "")
                 ]),
             line(
