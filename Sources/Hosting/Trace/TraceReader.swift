@@ -250,6 +250,10 @@ nonisolated package struct TraceReader {
         guard limits[0] > 0, limits[1] > 0, limits[3] > 0 else {
             throw fields.wrong("limits", "above 0 but for the free pages")
         }
+        // Policies multiply pages by the tokens in one.
+        guard limits.allSatisfy({ $0 <= 1 << 31 }), limits[3] <= 1 << 20 else {
+            throw fields.wrong("limits", "such as a machine can have")
+        }
         return BatchLimits(
             requests: limits[0], tokens: limits[1], freePages: limits[2], pageTokens: limits[3])
     }
