@@ -42,7 +42,8 @@ package struct SimulatedRequest: Sendable, Equatable {
     package var end: Instant
     package var promptTokens = 0
 
-    /// Tokens that were generated.
+    /// Tokens that were asked for, and tokens that were generated.
+    package var requestedTokens = 0
     package var outputTokens = 0
 
     /// How often it lost its pages and was computed again.

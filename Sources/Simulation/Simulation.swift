@@ -145,6 +145,7 @@ extension Simulation {
         over.firstToken = request.firstToken
         over.lastToken = request.lastToken
         over.promptTokens = request.planned.promptTokens
+        over.requestedTokens = request.planned.outputTokens
         over.outputTokens = request.tokens
         over.preemptions = request.preemptions
         onRequest(over)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PolicyKit
+internal import Workloads
 
 /// Statistics of the requests that a simulation completed, in memory that does not grow with them.
 package struct SimulationReport: Sendable, Equatable {
@@ -66,9 +67,6 @@ package struct SimulationReport: Sendable, Equatable {
     package var jainIndex: Double? {
         let means = shares.filter { $0.completed > 0 }
             .map { $0.normalizedSeconds / Double($0.completed) }
-        let squares = means.reduce(0) { $0 + $1 * $1 }
-        guard squares > 0 else { return nil }
-        let sum = means.reduce(0, +)
-        return sum * sum / (Double(means.count) * squares)
+        return means.isEmpty ? nil : Fairness.jain(means)
     }
 }

@@ -173,4 +173,16 @@ struct SimulationTests {
         #expect(waits.count == 12)
         #expect(waits.filter { $0 > .seconds(1) }.count == slow)
     }
+
+    @Test func outcomesCountInTheReportsOfMeasuredRuns() throws {
+        let transcript = Transcript(.a800(), .fixture(rate: 20, count: 60), seed: 4)
+        let statistics = try #require(
+            LatencyStatistics(transcript.requests.map(RequestOutcome.init)).endToEnd)
+        #expect(statistics.count == 60)
+        var report = SimulationReport(adapters: 8)
+        for request in transcript.requests { report.add(request) }
+        #expect(abs(try #require(report.endToEnd.mean) - statistics.mean) < 1e-9 * statistics.mean)
+        let median = try #require(report.endToEnd.quantile(0.5))
+        #expect(abs(median - statistics.p50) < 0.008 * statistics.p50)
+    }
 }
