@@ -28,7 +28,7 @@ extension DLoRABatching {
         var increase: Double = 1.1
 
         @Parameter("The most that tuning may make of alpha.", in: 0.1...1_024)
-        var ceiling: Double = 8
+        var ceiling: Double = 2
 
         @Parameter("Iterations after which thresholds are tuned at the latest.", in: 1...100_000)
         var period: Int = 64

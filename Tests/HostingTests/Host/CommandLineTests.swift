@@ -55,7 +55,7 @@ struct CommandLineTests {
     }
 
     @Test func goodManifestsAreValidTogetherAndOneBadOneIsTold() async throws {
-        let manifests = ["quickstart", "orca", "merged-only"].map {
+        let manifests = ["quickstart", "systems/orca", "systems/dlora"].map {
             "\(Built.repository)/Manifests/\($0).yaml"
         }
         let good = try await run(Built.burrow, ["validate"] + manifests)
