@@ -35,7 +35,20 @@ struct DrainTests {
         #expect(result.errors.hasSuffix("drained\n"), "\(result.errors)")
     }
 
+    /// Where the machine is so busy that the time for a request's headers is over first, it is asked
+    /// of another host.
     @Test func aConnectionThatIsOpenIsToldThatItIsTooLate() async throws {
+        for _ in 0..<5 {
+            let reply = try await replyThatComesTooLate()
+            if reply.status == 408 { continue }
+            #expect(reply.status == 503)
+            #expect(reply.head["connection"] == "close")
+            return
+        }
+        Issue.record("the time for the headers was over five times")
+    }
+
+    private func replyThatComesTooLate() async throws -> WireReply {
         let server = try await BurrowProcess.start(ServedManifest())
         let stream = try await Client(server).stream(
             "/v1/chat/completions", SampleModel.longChat("roman", choices: 4))
@@ -53,10 +66,9 @@ struct DrainTests {
             try waiting.send("Host: a\r\n\r\n")
             return try waiting.reply()
         }
-        #expect(reply.status == 503)
-        #expect(reply.head["connection"] == "close")
         _ = try await stream.allEvents()
         #expect(try await server.end().status == 0)
+        return reply
     }
 
     @Test func theTimeoutCutsOffWhatIsNotFinished() async throws {
