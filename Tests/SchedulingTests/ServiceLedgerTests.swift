@@ -11,7 +11,7 @@ struct ServiceLedgerTests {
     }
 
     /// What happens to an adapter, at so many seconds.
-    private enum Event {
+    fileprivate enum Event {
         case demand(runnable: Int, waiting: Int)
         case served(prompt: Int, generated: Int)
         case launched(Int)
@@ -40,6 +40,16 @@ struct ServiceLedgerTests {
             }
         }
         return ledger
+    }
+
+    /// The first adapter is forgotten with the very event that the last one is launched or ended by.
+    @Test(arguments: [Event.launched(2), .ended(1)])
+    fileprivate func whoIsForgottenLeavesTheOthersTheirAccounts(last: Event) {
+        let ledger = ledger([
+            (0, 1, .demand(runnable: 1, waiting: 0)), (1, 1, .demand(runnable: 0, waiting: 0)),
+            (1, 2, .demand(runnable: 1, waiting: 0)), (2, 2, .launched(1)), (100, 2, last),
+        ])
+        #expect(ledger.services(at: at(100)).map(\.adapter) == [adapter(2)])
     }
 
     @Test func serviceIsPromptTokensAndTwiceTheGeneratedOnes() {

@@ -70,8 +70,8 @@ package struct ServiceLedger: Sendable {
 
     /// Requests of an adapter are part of a step that was handed out.
     package mutating func launched(_ adapter: AdapterID, step: Int, at now: Instant) {
-        guard let position = positions[adapter], accounts[position].lastStep != step else { return }
         advance(to: now)
+        guard let position = positions[adapter], accounts[position].lastStep != step else { return }
         accounts[position].lastStep = step
         accounts[position].stepsUnderWay += 1
         guard let since = accounts[position].unservedSince else { return }
@@ -82,10 +82,10 @@ package struct ServiceLedger: Sendable {
 
     /// A step that requests of an adapter were part of is over.
     package mutating func ended(_ adapter: AdapterID, step: Int, at now: Instant) {
+        advance(to: now)
         guard let position = positions[adapter], accounts[position].lastEndedStep != step else {
             return
         }
-        advance(to: now)
         accounts[position].lastEndedStep = step
         accounts[position].stepsUnderWay = max(0, accounts[position].stepsUnderWay - 1)
         if accounts[position].stepsUnderWay == 0, accounts[position].demand.runnable > 0 {
