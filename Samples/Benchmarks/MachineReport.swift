@@ -25,7 +25,7 @@ struct MachineReport: Codable {
         let set = try InstructionSet.chosen()
         let repetitions = quick ? 3 : 8
         return MachineReport(
-            processor: processorName() ?? "unknown",
+            processor: MachineIdentity.processor ?? "unknown",
             cores: ProcessInfo.processInfo.activeProcessorCount, instructionSet: set.rawValue,
             blasCore: core,
             blasGigaflops: try BLAS.measureGigaflops(repetitions: repetitions),
@@ -37,7 +37,7 @@ struct MachineReport: Codable {
                 threads: 1, set: set, repetitions: repetitions) / 1e9,
             multiplyAdds: try MachinePeaks.multiplyAdds(
                 threads: threads, set: set, repetitions: repetitions) / 1e9,
-            commit: currentCommit())
+            commit: MachineIdentity.commit)
     }
 
     /// Takes each limit of `other` that is higher.
@@ -47,29 +47,5 @@ struct MachineReport: Codable {
         readBandwidth = max(readBandwidth, other.readBandwidth)
         multiplyAddsOneThread = max(multiplyAddsOneThread, other.multiplyAddsOneThread)
         multiplyAdds = max(multiplyAdds, other.multiplyAdds)
-    }
-
-    private static func processorName() -> String? {
-        let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
-        let line = text?.split(separator: "\n").first { $0.hasPrefix("model name") }
-        return line?.split(separator: ":").last.map {
-            $0.trimmingCharacters(in: .whitespaces)
-        }
-    }
-
-    /// The short hash of the checked-out commit; nil without git or outside a repository.
-    private static func currentCommit() -> String? {
-        let git = Process()
-        git.executableURL = URL(filePath: "/usr/bin/env")
-        git.arguments = ["git", "rev-parse", "--short", "HEAD"]
-        let pipe = Pipe()
-        git.standardOutput = pipe
-        git.standardError = FileHandle.nullDevice
-        guard (try? git.run()) != nil else { return nil }
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        git.waitUntilExit()
-        guard git.terminationStatus == 0 else { return nil }
-        return String(decoding: output, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

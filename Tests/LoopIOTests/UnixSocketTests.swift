@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Glibc
 import LoopIO
@@ -12,7 +13,8 @@ struct UnixSocketTests {
         let path: String
 
         init() throws {
-            var template = Array("/tmp/burrow-unix-XXXXXX".utf8CString)
+            let folder = FileManager.default.temporaryDirectory.path
+            var template = Array("\(folder)/unix-XXXXXX".utf8CString)
             path = String(cString: try #require(mkdtemp(&template)))
         }
 
@@ -79,7 +81,15 @@ struct UnixSocketTests {
         listener.close()
         #expect(folder.has("stale.sock") && !folder.has("a.sock"))
         bench.loop.runTurn()
-        #expect(client("\(folder.path)/stale.sock") == nil)
+        // A child that another test starts has the descriptor too, until it becomes its program.
+        var isAnswered = true
+        for _ in 0..<100 where isAnswered {
+            let descriptor = client("\(folder.path)/stale.sock")
+            isAnswered = descriptor != nil
+            if let descriptor { Glibc.close(descriptor) }
+            sched_yield()
+        }
+        #expect(!isAnswered)
         let next = try UnixListener(loop: bench.loop, path: "\(folder.path)/stale.sock") {
             $0.close()
         }

@@ -24,8 +24,8 @@ import Testing
           replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB,
                      mergedMemory: 0B, maxBatch: 16, maxStepTokens: 256, stallBudget: 150ms,
                      prefixCache: off}
-          limits:   {queue: 7, contextLength: 4096, requestBytes: 2MiB, headerBytes: 8KiB,
-                     connections: 9, writeBuffer: 64KiB, idleTimeout: 90s, adapterRoots: [/models]}
+          limits:   {queue: 7, contextLength: 4096, requestBytes: 2MiB, headerBytes: 8KiB, connections: 9,
+                     writeBuffer: 64KiB, idleTimeout: 90s, headerTimeout: 20s, adapterRoots: [/models]}
           plugins:
             search: [../.build/release]
             budget: 200us
@@ -61,6 +61,7 @@ import Testing
         #expect(spec.limits.contextLength?.value == 4096)
         #expect(spec.limits.writeBuffer.value == ByteCount(64 << 10))
         #expect(spec.limits.idleTimeout.value == .seconds(90))
+        #expect(spec.limits.headerTimeout.value == .seconds(20))
         #expect(spec.limits.adapterRoots.map(\.value) == ["/models"])
         #expect(spec.plugins.search.map(\.value) == ["/manifests/../.build/release"])
         #expect(spec.plugins.budget.value == .microseconds(200))
@@ -207,6 +208,7 @@ import Testing
         #expect(limits.connections.value == 1024)
         #expect(limits.writeBuffer.value == ByteCount(256 << 10))
         #expect(limits.idleTimeout.value == .seconds(60))
+        #expect(limits.headerTimeout.value == .seconds(10))
         #expect(limits.adapterRoots == [])
         #expect(Manifest.Plugins().budget.value == .milliseconds(1))
         #expect(Manifest.Pipeline().migration.value == "none")

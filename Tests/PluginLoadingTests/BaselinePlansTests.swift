@@ -7,15 +7,10 @@ import Testing
 
 /// What the baselines of the literature plan, case by case.
 struct BaselinePlansTests {
-    private let registry: PolicyRegistry
-    private let state: TemporaryFolder
+    private let policies: BuiltPolicies
+    private var registry: PolicyRegistry { policies.registry }
 
-    init() throws {
-        state = try TemporaryFolder()
-        var registry = try PolicyRegistry(builtIn: [])
-        try registry.load(from: [buildFolder], stateFolder: state.path)
-        self.registry = registry
-    }
+    init() throws { policies = try BuiltPolicies() }
 
     /// A request of `adapter` with a prompt of 10 tokens.
     private static func request(

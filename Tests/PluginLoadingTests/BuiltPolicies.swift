@@ -6,7 +6,7 @@ import PolicyKit
 
 /// Policies of the plugins that this package builds.
 struct BuiltPolicies {
-    private let registry: PolicyRegistry
+    let registry: PolicyRegistry
     private let state: TemporaryFolder
 
     init() throws {

@@ -7,15 +7,10 @@ import Testing
 @testable import PluginLoading
 
 struct DeadlineFairnessTests {
-    private let registry: PolicyRegistry
-    private let state: TemporaryFolder
+    private let policies: BuiltPolicies
+    private var registry: PolicyRegistry { policies.registry }
 
-    init() throws {
-        state = try TemporaryFolder()
-        var registry = try PolicyRegistry(builtIn: [])
-        try registry.load(from: [buildFolder], stateFolder: state.path)
-        self.registry = registry
-    }
+    init() throws { policies = try BuiltPolicies() }
 
     private func policy(
         abort: Bool = true, slack: Duration = .zero

@@ -9,15 +9,10 @@ import Testing
 /// Mean latencies of `lookahead-batching` beside those of the pure modes, on machines whose costs it
 /// must find out.
 struct LookaheadLatencyTests {
-    private let registry: PolicyRegistry
-    private let state: TemporaryFolder
+    private let policies: BuiltPolicies
+    private var registry: PolicyRegistry { policies.registry }
 
-    init() throws {
-        state = try TemporaryFolder()
-        var registry = try PolicyRegistry(builtIn: [])
-        try registry.load(from: [buildFolder], stateFolder: state.path)
-        self.registry = registry
-    }
+    init() throws { policies = try BuiltPolicies() }
 
     private static let loads: [MixedLoad] = [
         .stride(8), .stride(32), .identical, .uniform, .zipf, .distinct,

@@ -7,15 +7,10 @@ import Testing
 
 /// What the plugins of this package plan, case by case.
 struct PluginPlansTests {
-    private let registry: PolicyRegistry
-    private let state: TemporaryFolder
+    private let policies: BuiltPolicies
+    private var registry: PolicyRegistry { policies.registry }
 
-    init() throws {
-        state = try TemporaryFolder()
-        var registry = try PolicyRegistry(builtIn: [])
-        try registry.load(from: [buildFolder], stateFolder: state.path)
-        self.registry = registry
-    }
+    init() throws { policies = try BuiltPolicies() }
 
     /// A request of `adapter` with 16 tokens to generate at most.
     private static func request(

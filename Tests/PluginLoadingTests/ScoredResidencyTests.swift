@@ -6,15 +6,10 @@ import Testing
 @testable import PluginLoading
 
 struct ScoredResidencyTests {
-    private let registry: PolicyRegistry
-    private let state: TemporaryFolder
+    private let policies: BuiltPolicies
+    private var registry: PolicyRegistry { policies.registry }
 
-    init() throws {
-        state = try TemporaryFolder()
-        var registry = try PolicyRegistry(builtIn: [])
-        try registry.load(from: [buildFolder], stateFolder: state.path)
-        self.registry = registry
-    }
+    init() throws { policies = try BuiltPolicies() }
 
     private static func adapter(
         _ id: UInt32, bytes: Int, uses: Int, used: Int64, loaded: Int64 = 40

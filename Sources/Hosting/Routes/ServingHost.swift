@@ -219,6 +219,7 @@ extension HTTPLimits {
         bodyBytes = Int(clamping: limits.requestBytes.value.bytes)
         writeBufferBytes = Int(clamping: limits.writeBuffer.value.bytes)
         idleTimeout = limits.idleTimeout.value
+        headerTimeout = limits.headerTimeout.value
     }
 }
 

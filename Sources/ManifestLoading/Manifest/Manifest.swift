@@ -181,6 +181,7 @@ package struct Manifest: Sendable, Equatable {
         package var connections = Located(1024)
         package var writeBuffer = Located(ByteCount(256 << 10))
         package var idleTimeout = Located(Duration.seconds(60))
+        package var headerTimeout = Located(Duration.seconds(10))
         package var adapterRoots: [Located<String>] = []
     }
 

@@ -98,6 +98,9 @@ extension Section where Root == Manifest.Limits {
                 "idleTimeout", \.idleTimeout, .duration(.seconds(1) ... .seconds(86400)),
                 "How long a connection without a request stays open."),
             Field(
+                "headerTimeout", \.headerTimeout, .duration(.seconds(1) ... .seconds(3600)),
+                "How long the header of a request may take to come; then it is answered 408."),
+            Field(
                 "adapterRoots", \.adapterRoots, .list(ofLocated: .path),
                 "The folders under which adapters named over HTTP may lie; none allows none."
             ).example("[/models]"),

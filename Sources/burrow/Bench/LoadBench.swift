@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Hosting
+import Inference
 import LoadGeneration
 import Workloads
 
@@ -119,31 +120,9 @@ final class LoadBench {
 enum BenchOrigin {
     static var ofThisMachine: BenchmarkReport.Origin {
         BenchmarkReport.Origin(
-            processor: processor ?? "unknown",
+            processor: MachineIdentity.processor ?? "unknown",
             processors: ProcessInfo.processInfo.activeProcessorCount,
             system: ProcessInfo.processInfo.operatingSystemVersionString,
-            version: BurrowVersion.text, commit: commit)
-    }
-
-    private static var processor: String? {
-        let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
-        let line = text?.split(separator: "\n").first { $0.hasPrefix("model name") }
-        return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-
-    /// The short hash of the commit in the working folder; nil without git or a repository.
-    private static var commit: String? {
-        let git = Process()
-        git.executableURL = URL(filePath: "/usr/bin/env")
-        git.arguments = ["git", "rev-parse", "--short", "HEAD"]
-        let pipe = Pipe()
-        git.standardOutput = pipe
-        git.standardError = FileHandle.nullDevice
-        guard (try? git.run()) != nil else { return nil }
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        git.waitUntilExit()
-        guard git.terminationStatus == 0 else { return nil }
-        return String(decoding: output, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+            version: BurrowVersion.text, commit: MachineIdentity.commit)
     }
 }

@@ -82,6 +82,33 @@ struct DocumentationTests {
         try await server.stop()
     }
 
+    /// The other `sh` blocks that run `burrow`, beside a host that generates all the while; with
+    /// fewer decisions and requests than the README asks for, as this is no release build.
+    @Test func everyOtherCommandRunsAsTheReadmeShows() async throws {
+        let server = try await BurrowProcess.start(
+            path: "\(Built.repository)/Manifests/quickstart.yaml")
+        let folder = try mirror()
+        try folder.link("Manifests", to: "\(Built.repository)/Manifests")
+        let blocks = try MarkdownBlock.all(in: "README.md").filter {
+            $0.language == "sh" && $0.text.contains("/burrow ") && !$0.text.contains("burrow bench")
+        }
+        #expect(blocks.count >= 4)
+        let runtime = URL(fileURLWithPath: server.adminSocket)
+            .deletingLastPathComponent().deletingLastPathComponent().path
+        for block in blocks {
+            let stream = try await Client(server).stream(
+                "/v1/chat/completions", SampleModel.longChat("roman", choices: 4))
+            let command = block.text.replacing("--decisions 1000", with: "--decisions 100")
+                .replacing("--requests 5000", with: "--requests 500")
+            let result = try await run(
+                "/bin/bash", ["-e", "-c", "export XDG_RUNTIME_DIR=\(runtime)\n\(command)"],
+                in: folder)
+            #expect(result.status == 0, "README.md:\(block.line): \(result.errors)")
+            stream.leave()
+        }
+        try await server.stop()
+    }
+
     /// The table of the samples: adapter, prompt, answer.
     @Test func everySampleAnswersAsItsReadmeShows() async throws {
         let server = try await BurrowProcess.start(ServedManifest())

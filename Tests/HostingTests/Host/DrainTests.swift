@@ -35,21 +35,9 @@ struct DrainTests {
         #expect(result.errors.hasSuffix("drained\n"), "\(result.errors)")
     }
 
-    /// Where the machine is so busy that the time for a request's headers is over first, it is asked
-    /// of another host.
     @Test func aConnectionThatIsOpenIsToldThatItIsTooLate() async throws {
-        for _ in 0..<5 {
-            let reply = try await replyThatComesTooLate()
-            if reply.status == 408 { continue }
-            #expect(reply.status == 503)
-            #expect(reply.head["connection"] == "close")
-            return
-        }
-        Issue.record("the time for the headers was over five times")
-    }
-
-    private func replyThatComesTooLate() async throws -> WireReply {
-        let server = try await BurrowProcess.start(ServedManifest())
+        // On a busy machine the rest of the header comes late.
+        let server = try await BurrowProcess.start(ServedManifest(limits: ["headerTimeout: 10m"]))
         let stream = try await Client(server).stream(
             "/v1/chat/completions", SampleModel.longChat("roman", choices: 4))
         _ = try await stream.nextEvent()
@@ -66,9 +54,10 @@ struct DrainTests {
             try waiting.send("Host: a\r\n\r\n")
             return try waiting.reply()
         }
+        #expect(reply.status == 503)
+        #expect(reply.head["connection"] == "close")
         _ = try await stream.allEvents()
         #expect(try await server.end().status == 0)
-        return reply
     }
 
     @Test func theTimeoutCutsOffWhatIsNotFinished() async throws {

@@ -44,8 +44,8 @@ struct ServiceClassTests {
 
     /// The refusal of a request that cannot be in time.
     ///
-    /// The prediction is a fit to few steps of a busy machine, and may take an iteration for shorter
-    /// than the target: such a request is served, and another one is sent.
+    /// The policy ends nothing while the fit's mean error makes a token in time possible, as it may on
+    /// a busy machine after few steps: such a request is served, and another one is sent.
     private func refusal(
         of model: String, as tenant: [String], _ more: [String: JSON] = [:]
     ) async throws -> WireReply {

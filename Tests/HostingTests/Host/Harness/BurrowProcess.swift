@@ -90,6 +90,9 @@ final class BurrowProcess: Sendable {
     let port: Int
     private let child: ChildProcess
 
+    /// The system's number of the socket that listens; the port may be another's later.
+    private let socket: String
+
     /// Starts with the manifest `text`, whose paths are absolute, and waits for its address.
     static func start(_ manifest: ServedManifest) async throws -> BurrowProcess {
         try await onThread {
@@ -125,6 +128,10 @@ final class BurrowProcess: Sendable {
             let port = Int(text[text.index(after: colon)...].dropLast())
         else { throw WireFault.malformed(text) }
         self.port = port
+        guard let socket = Self.listeningSocket(at: port) else {
+            throw WireFault.malformed("nobody listens at port \(port)")
+        }
+        self.socket = socket
     }
 
     var log: String { child.errors }
@@ -149,9 +156,22 @@ final class BurrowProcess: Sendable {
         guard result.errors.hasSuffix("drained\n") else {
             throw WireFault.malformed("burrow complained at its end:\n\(result.errors)")
         }
-        do {
-            _ = try WireConnection(port: port)
-            throw WireFault.malformed("somebody still listens at port \(port)")
-        } catch let fault as WireFault where fault.isRefused {}
+        guard Self.listeningSocket(at: port) != socket else {
+            throw WireFault.malformed("it still listens at port \(port)")
+        }
+    }
+
+    /// The inode of the socket that listens at a port of 127.0.0.1 (`/proc/net/tcp`, proc(5)).
+    private static func listeningSocket(at port: Int) -> String? {
+        let digits = String(port, radix: 16, uppercase: true)
+        let address = "0100007F:" + String(repeating: "0", count: 4 - digits.count) + digits
+        let table = (try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? ""
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            if fields.count > 9, fields[1] == address, fields[3] == "0A" {
+                return String(fields[9])
+            }
+        }
+        return nil
     }
 }
