@@ -82,7 +82,7 @@ struct DocumentationTests {
         try await server.stop()
     }
 
-    /// The other `sh` blocks that run `burrow`, beside a host that generates all the while; with
+    /// The other `sh` blocks that run `burrow`, beside a host that generates until all have ended; with
     /// fewer decisions and requests than the README asks for, as this is no release build.
     @Test func everyOtherCommandRunsAsTheReadmeShows() async throws {
         let server = try await BurrowProcess.start(
@@ -95,17 +95,22 @@ struct DocumentationTests {
         #expect(blocks.count >= 4)
         let runtime = URL(fileURLWithPath: server.adminSocket)
             .deletingLastPathComponent().deletingLastPathComponent().path
+        let requests = Task {
+            while !Task.isCancelled {
+                _ = try await Client(server).post(
+                    "/v1/chat/completions", SampleModel.longChat("roman", choices: 4))
+            }
+        }
         for block in blocks {
-            let stream = try await Client(server).stream(
-                "/v1/chat/completions", SampleModel.longChat("roman", choices: 4))
             let command = block.text.replacing("--decisions 1000", with: "--decisions 100")
                 .replacing("--requests 5000", with: "--requests 500")
             let result = try await run(
                 "/bin/bash", ["-e", "-c", "export XDG_RUNTIME_DIR=\(runtime)\n\(command)"],
                 in: folder)
             #expect(result.status == 0, "README.md:\(block.line): \(result.errors)")
-            stream.leave()
         }
+        requests.cancel()
+        _ = try await requests.value
         try await server.stop()
     }
 
