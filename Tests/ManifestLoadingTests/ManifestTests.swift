@@ -194,9 +194,9 @@ import Testing
         #expect(spec.replicas.prefixCache.value == .on)
         #expect(spec.limits == Manifest.Limits())
         #expect(spec.plugins == Manifest.Plugins())
-        let defaults = PolicyKind.allCases.map { manifest.selection(of: $0).type }
+        let defaults = PolicyKind.pipeline.map { manifest.selection(of: $0).type }
         #expect(defaults == ["fcfs-unmerged", "arrival-order", "least-pending", "lru"])
-        #expect(PolicyKind.allCases.allSatisfy { manifest.selection(of: $0).position == nil })
+        #expect(PolicyKind.pipeline.allSatisfy { manifest.selection(of: $0).position == nil })
     }
 
     @Test func defaultLimitsAreThoseOfTheFormat() {

@@ -239,6 +239,7 @@ extension Manifest.Pipeline {
         case .fairness: fairness
         case .dispatch: dispatch
         case .residency: residency
+        case .gating: preconditionFailure("gates are named by mixtures")
         @unknown default: preconditionFailure("the manifest has no slot for \(kind)")
         }
     }

@@ -17,7 +17,7 @@ struct ManifestRules {
         checkServiceClasses(&reading)
         checkTenants(&reading)
         checkPreset(&reading)
-        for kind in PolicyKind.allCases { checkSlot(kind, &reading) }
+        for kind in PolicyKind.pipeline { checkSlot(kind, &reading) }
         if reading.diagnostics.isEmpty { warnOfUnusedInstances(&reading) }
     }
 
@@ -134,7 +134,7 @@ struct ManifestRules {
     }
 
     private func warnOfUnusedInstances(_ reading: inout Reading) {
-        let used = PolicyKind.allCases.map { manifest.spec.pipeline.reference(to: $0).value }
+        let used = PolicyKind.pipeline.map { manifest.spec.pipeline.reference(to: $0).value }
         for (index, instance) in instances.enumerated() where !used.contains(instance.name.value) {
             guard let position = instance.name.position else { continue }
             reading.warn(

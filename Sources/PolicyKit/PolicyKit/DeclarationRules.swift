@@ -27,6 +27,7 @@ extension Policy {
         if type is any FairnessPolicy.Type { kinds.append(.fairness) }
         if type is any DispatchPolicy.Type { kinds.append(.dispatch) }
         if type is any ResidencyPolicy.Type { kinds.append(.residency) }
+        if type is any GatingPolicy.Type { kinds.append(.gating) }
         if kinds == [kind] { return nil }
         let names = kinds.map(\.rawValue).joined(separator: " and ")
         return PolicyError(

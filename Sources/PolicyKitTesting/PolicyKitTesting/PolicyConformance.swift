@@ -60,6 +60,13 @@ public struct PolicyConformance: Sendable {
         PolicyChecks<ResidencyQuestion>(seed: seed, rounds: rounds, make: make).run()
     }
 
+    /// The violations of gating policies that `make` makes, given a seed: their gates' weights do
+    /// not depend on how rows are cut into calls, nor on the rows of other sequences, nor on later
+    /// rows; and masked experts count nothing.
+    public func gating(_ make: @escaping (UInt64) throws -> any GatingPolicy) -> [Violation] {
+        GateChecks(seed: seed, rounds: max(1, rounds / 20), make: make).run()
+    }
+
     private func violations(
         ofKind kind: PolicyKind, _ make: @escaping (UInt64) throws -> any Policy
     ) -> [Violation] {
@@ -68,6 +75,7 @@ public struct PolicyConformance: Sendable {
         case .fairness: fairness { try Self.cast(try make($0)) }
         case .dispatch: dispatch { try Self.cast(try make($0)) }
         case .residency: residency { try Self.cast(try make($0)) }
+        case .gating: gating { try Self.cast(try make($0)) }
         @unknown default:
             [
                 Violation(

@@ -8,7 +8,7 @@ package enum BuiltInPolicies {
     package static var all: [any Policy.Type] {
         [
             FirstComeFirstServedBatching.self, ArrivalOrderFairness.self,
-            LeastPendingDispatch.self, LeastRecentlyUsedResidency.self,
+            LeastPendingDispatch.self, LeastRecentlyUsedResidency.self, UniformGating.self,
         ]
     }
 }
