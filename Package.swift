@@ -107,7 +107,8 @@ let package = Package(
             ], swiftSettings: strict),
 
         .executableTarget(
-            name: "ExecutorBenchmark", dependencies: ["Inference", "ModelLoading", arguments],
+            name: "ExecutorBenchmark",
+            dependencies: ["Inference", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
             exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor"],
             swiftSettings: strict),

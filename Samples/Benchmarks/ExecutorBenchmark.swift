@@ -39,6 +39,9 @@ struct ExecutorBenchmark: ParsableCommand {
     @Flag(help: "Print the memory in use while 16 sequences of 1,024 tokens decode; no times.")
     var memory = false
 
+    @Flag(help: "Compare a mixture of 8 experts with the same 8 adapters; no other steps.")
+    var mixture = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -60,6 +63,7 @@ struct ExecutorBenchmark: ParsableCommand {
     func run() throws {
         if divergence { return try printDivergence() }
         if memory { return try printMemory() }
+        if mixture { return try printMixture() }
         var machine = try MachineReport.measure(threads: threads, quick: quick)
         let weights = try openWeights()
         let type = WeightType(rawValue: dtype) ?? .bf16
@@ -91,10 +95,21 @@ struct ExecutorBenchmark: ParsableCommand {
     private var keyValueType: KeyValueType { KeyValueType(rawValue: kvDtype) ?? .f32 }
 
     private func printDivergence() throws {
-        let rows = try Divergence.measure(openWeights(), threads: threads)
+        try printJSON(Divergence.measure(openWeights(), threads: threads))
+    }
+
+    private func printJSON(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    private func printMixture() throws {
+        let bench = try MixtureBench(
+            weights: openWeights(), type: WeightType(rawValue: dtype) ?? .bf16,
+            keyValueType: keyValueType, threads: threads, rank: rank)
+        let costs = try MixtureCost.measure(bench, rounds: quick ? 4 : 20)
+        if json { try printJSON(costs) } else { print(MixtureCost.table(costs)) }
     }
 
     private func printMemory() throws {

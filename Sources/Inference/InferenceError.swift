@@ -17,6 +17,13 @@ package struct InferenceError: Error, Equatable, CustomStringConvertible {
         case wrongModel
         /// An adapter's file could not be read to its end, or holds an infinity or a NaN.
         case unreadableAdapter
+        /// The experts or the gate of a mixture do not fit each other or the model.
+        case invalidMixture
+        /// A mixture cannot be merged into the weights: its experts count differently for each
+        /// token.
+        case notMergeable
+        /// A gate threw, or gave weights that cannot be used.
+        case gateFailed
         /// A packed model could not be kept for the next start.
         case notKept
         /// A step breaks a limit of the configuration.

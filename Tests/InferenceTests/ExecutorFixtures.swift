@@ -48,6 +48,14 @@ struct TestRequest {
     var adapters: [AdapterUse] = []
     var count: Int
     var endToken: Int32?
+    /// The experts left out of a mixture; nil for all that is no mixture.
+    var mask: UInt64?
+}
+
+extension TestRequest {
+    var gating: ChunkGating? {
+        mask.map { ChunkGating(promptTokens: prompt.count, masked: $0) }
+    }
 }
 
 /// Drives an executor greedily, all requests in one batch, with scattered pages.
@@ -59,11 +67,14 @@ struct GreedyDriver {
 
     static func executor(
         _ model: PackedModel, sequences: Int = 64, tokens: Int = 4096, threads: Int = 2,
-        kernels: TestedKernels? = nil, pages: Int = 1024
+        kernels: TestedKernels? = nil, pages: Int = 1024, gateStateFloats: Int = 0,
+        scalingPass: Bool = false
     ) throws -> Executor {
-        let configuration = ExecutorConfiguration(
+        var configuration = ExecutorConfiguration(
             pageCount: pages, maximumTokens: tokens, maximumSequences: sequences,
             contextLength: min(512, model.configuration.contextLength), threads: threads)
+        configuration.gateStateFloats = gateStateFloats
+        configuration.keepsScalingPass = scalingPass
         return try kernels?.executor(model, configuration)
             ?? Executor(model: model, configuration: configuration)
     }
@@ -91,7 +102,8 @@ struct GreedyDriver {
                 SequenceChunk(
                     tokens: Array(state.pending.prefix(chunk)), position: state.position,
                     pages: state.pages, adapters: requests[state.index].adapters,
-                    logitRows: state.pending.count <= chunk ? 1 : 0)
+                    logitRows: state.pending.count <= chunk ? 1 : 0,
+                    gating: requests[state.index].gating)
             }
             let output = try executor.run(ExecutorStep(weights: weights, chunks: chunks))
             for (slot, rows) in output.rows.enumerated() {

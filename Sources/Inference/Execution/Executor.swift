@@ -18,6 +18,10 @@ package final class Executor {
     let kernels: KernelTable
     let shape: StepShape
     let cache: KeyValueCache
+    /// Keys and values of the pass of the base model that some gates need, in the same pages.
+    let scalingCache: KeyValueCache?
+    let gateStates: GateStates?
+    let gates = GateMemory()
     let scratch: StepScratch
     var splitStates: GrowingScratch
     var shrunk: GrowingScratch
@@ -26,8 +30,12 @@ package final class Executor {
     let lists = LinearLists()
     /// Where steps are recorded while it has room; nil records nothing.
     package var timeline: StepTimeline?
+    /// Where the weights of mixtures are recorded while it has room; nil records nothing.
+    package var gateRecorder: GateRecorder?
     private var validation: StepValidation
     private var plan: StepPlan
+    /// The pass of the base model that goes before a step, if it is needed.
+    var scalingPass = ScalingPass()
     private var outputs: [LogitsBuffer] = []
 
     /// Allocates everything that steps within `configuration` need.
@@ -52,9 +60,19 @@ package final class Executor {
         self.instructionSet = instructionSet
         self.kernels = kernels
         shape = StepShape(model.configuration)
-        cache = try KeyValueCache(
-            model: model.configuration, type: configuration.keyValueType,
-            pageCount: configuration.pageCount)
+        func keysAndValues() throws(InferenceError) -> KeyValueCache {
+            try KeyValueCache(
+                model: model.configuration, type: configuration.keyValueType,
+                pageCount: configuration.pageCount)
+        }
+        cache = try keysAndValues()
+        scalingCache = configuration.keepsScalingPass ? try keysAndValues() : nil
+        gateStates =
+            configuration.gateStateFloats == 0
+            ? nil
+            : try GateStates(
+                pageCount: configuration.pageCount,
+                floatsPerToken: configuration.gateStateFloats)
         scratch = try StepScratch(shape: shape, type: model.type, configuration: configuration)
         splitStates = GrowingScratch(for: "attention over long contexts")
         shrunk = GrowingScratch(for: "the activations of adapters")
@@ -66,13 +84,16 @@ package final class Executor {
             members: configuration.threads, processors: configuration.processors)
     }
 
-    /// Bytes of keys and values.
-    package var cacheBytes: Int { cache.byteCount }
+    /// Bytes of keys and values, and of what gates keep beside them.
+    package var cacheBytes: Int {
+        cache.byteCount + (scalingCache?.byteCount ?? 0) + (gateStates?.byteCount ?? 0)
+    }
 
     /// Computes all chunks of `step` in one forward pass.
     ///
     /// Throws before anything was computed or written. Keys and values of the chunks' tokens are
-    /// in their pages afterwards. `beforeHead` is called when only the output head is left to do.
+    /// in their pages afterwards. A gate that fails spoils the chunks of its mixture only, which the
+    /// output then names. `beforeHead` is called when only the output head is left to do.
     package func run(
         _ step: ExecutorStep, beforeHead: () -> Void = {}
     ) throws(InferenceError) -> StepOutput {
@@ -82,13 +103,19 @@ package final class Executor {
         plan.prepare(step)
         try splitStates.reserve(plan.stateCount, shape.stateFloats)
         try shrunk.reserve(plan.slots * plan.rowCount, plan.stackedRank.roundedUp(to: 32))
+        if !plan.gating.isEmpty {
+            try gates.prepare(plan.gating)
+            try prepareScalingPass(for: step)
+        }
         let logits = try takeLogits(rows: plan.wantedRows.count)
         logits.place(plan.chunks)
 
         var times = StepTimes()
         if plan.rowCount > 0 {
             withExtendedLifetime(step) {
-                var pass = ForwardPass(executor: self, step: step, plan: plan)
+                let before = runScalingPass()
+                var pass = ForwardPass(
+                    executor: self, step: step, plan: plan, cache: cache, timeline: timeline)
                 if let timeline {
                     timeline.record(rows: plan.rowCount) {
                         pass.run(logits: logits, beforeHead: beforeHead)
@@ -97,10 +124,18 @@ package final class Executor {
                     pass.run(logits: logits, beforeHead: beforeHead)
                 }
                 times = pass.times
+                times.scalingPass = before
             }
         }
+        let summary =
+            plan.gating.isEmpty
+            ? nil : gates.summary(of: plan.gating, chunkCount: step.chunks.count)
+        for failure in summary?.failures ?? [] {
+            if let chunk = failure.chunk { logits.invalidate(chunk: chunk) }
+        }
         times.total = clock.now - start
-        return StepOutput(logits: logits, times: times, tokenCount: plan.rowCount)
+        return StepOutput(
+            logits: logits, times: times, tokenCount: plan.rowCount, gates: summary)
     }
 
     /// A buffer that nobody else refers to any more, or a new one.

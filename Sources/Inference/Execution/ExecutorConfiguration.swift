@@ -20,6 +20,12 @@ package struct ExecutorConfiguration: Sendable, Equatable {
     package var threads: Int
     package var instructionSet: InstructionSet?
     package var keyValueType = KeyValueType.f32
+    /// Floats of state that gates keep for each token, over all their points: the most of any
+    /// mixture that is served; 0 where none keeps any.
+    package var gateStateFloats = 0
+    /// Whether there are keys and values of a pass of the base model as well, which gates need that
+    /// read final hidden states.
+    package var keepsScalingPass = false
     /// The processors that the threads stay on, the calling thread's first; nil lets the system
     /// place them.
     package var processors: [Int]?
@@ -37,6 +43,9 @@ package struct ExecutorConfiguration: Sendable, Equatable {
         self.instructionSet = instructionSet
     }
 
+    /// The most floats of state that gates may keep for each token.
+    package static let maximumGateStateFloats = 1 << 20
+
     /// Pages that a sequence of `tokens` tokens occupies.
     package static func pages(for tokens: Int) -> Int { tokens.dividedUp(by: pageTokens) }
 
@@ -45,6 +54,13 @@ package struct ExecutorConfiguration: Sendable, Equatable {
         let values = type.valueStride(headSize: model.headSize)
         return model.layerCount * model.kvHeadCount * pageTokens * (model.headSize + values)
             * type.byteCount
+    }
+
+    /// Bytes of one page with all that is kept for its tokens: keys and values, those of the pass of
+    /// the base model, states of gates.
+    package func pageBytes(of model: ModelConfiguration) -> Int {
+        let cache = Self.pageBytes(of: model, as: keyValueType)
+        return cache * (keepsScalingPass ? 2 : 1) + Self.pageTokens * gateStateFloats * 4
     }
 
     func check(against model: ModelConfiguration) throws(InferenceError) {
@@ -62,5 +78,6 @@ package struct ExecutorConfiguration: Sendable, Equatable {
         try require(maximumSequences, "maximumSequences", in: 1...maximumTokens)
         try require(contextLength, "contextLength", in: 1...model.contextLength)
         try require(threads, "threads", in: 1...1024)
+        try require(gateStateFloats, "gateStateFloats", in: 0...Self.maximumGateStateFloats)
     }
 }

@@ -12,6 +12,19 @@ package struct AdapterUse: Sendable {
     }
 }
 
+/// What a chunk of a mixture needs beside its adapter.
+package struct ChunkGating: Sendable {
+    /// Tokens of the prompt of its sequence.
+    package var promptTokens: Int
+    /// The experts that the request leaves out, the lowest bit for the first; never all.
+    package var masked: UInt64
+
+    package init(promptTokens: Int, masked: UInt64 = 0) {
+        self.promptTokens = promptTokens
+        self.masked = masked
+    }
+}
+
 /// Consecutive tokens of one sequence that a step computes: a piece of its prompt, or its newest
 /// token and perhaps a guess of those that follow.
 package struct SequenceChunk: Sendable {
@@ -25,16 +38,20 @@ package struct SequenceChunk: Sendable {
     package var adapters: [AdapterUse]
     /// For how many of the last tokens the logits that follow are wanted.
     package var logitRows: Int
+    /// For a sequence of a mixture, which then is one of `adapters` with the factor 1; nil for all
+    /// others.
+    package var gating: ChunkGating?
 
     package init(
         tokens: [Int32], position: Int, pages: [Int32], adapters: [AdapterUse] = [],
-        logitRows: Int = 1
+        logitRows: Int = 1, gating: ChunkGating? = nil
     ) {
         self.tokens = tokens
         self.position = position
         self.pages = pages
         self.adapters = adapters
         self.logitRows = logitRows
+        self.gating = gating
     }
 }
 

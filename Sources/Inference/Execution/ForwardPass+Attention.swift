@@ -6,7 +6,7 @@ internal import ModelLoading
 extension ForwardPass {
     /// Rotates queries and keys, stores keys and values, and attends, into `attended`.
     func attend(layer: Int) {
-        let cache = executor.cache.layer(layer)
+        let cache = cache.layer(layer)
         forRows(.rope, layer, rows) { range in
             for row in range { rotate(row, layer: layer, cache) }
         }

@@ -239,9 +239,23 @@ extension ForwardPass {
 
     // MARK: - Adapters
 
-    /// The first half of the adapters of `group`: ranks of each row, scaled, into `shrunk`.
+    /// The first half of the adapters of `group`: ranks of each row, scaled, into `shrunk`; those of
+    /// mixtures weighed.
     func shrink(layer: Int, _ group: LinearGroup, _ x: RowBuffer) {
         let index = adapterGroup(layer: layer, group)
+        if isGated {
+            weigh(
+                at: GatePlaces.input(layer, group), layer: layer,
+                .rows(x, width: configuration.inputSize(of: group.kinds[0])))
+        }
+        shrinkRows(layer: layer, index, x)
+        if isGated {
+            weigh(at: GatePlaces.shrunk(layer, group), layer: layer, .ranks(group: index))
+            weighLate(layer: layer, group: index)
+        }
+    }
+
+    private func shrinkRows(layer: Int, _ index: Int, _ x: RowBuffer) {
         guard plan.segments.contains(where: { $0.groups[index].rank > 0 }) else { return }
         loop(.shrink, layer, plan.shrinkTasks.count) { task, _ in
             let task = plan.shrinkTasks[task]
@@ -260,6 +274,11 @@ extension ForwardPass {
                 h: shrunk.row(segment.slot * rows + task.firstRow) + first,
                 h_stride: shrunk.stride)
             kernels.shrink(&shrink)
+            if let gate = segment.gate {
+                weighEarly(
+                    gating.segments[gate], group: index,
+                    rows: task.firstRow..<task.firstRow + task.rowCount, ranks: first..<end)
+            }
         }
     }
 

@@ -17,15 +17,28 @@ struct ForwardPass {
     let linears: [PackedMatrix]
     let rows: Int
     let shrunk: RowBuffer
+    let cache: KeyValueCache
+    /// The rows of mixtures, and what their gates read and write.
+    let gating: GatePlan
+    let isGated: Bool
+    let gates: GateMemory
     let lists: LinearLists
     let timeline: StepTimeline?
     var times = StepTimes()
     private let clock = ContinuousClock()
 
-    init(executor: Executor, step: ExecutorStep, plan: StepPlan) {
+    /// A pass with these keys and values.
+    init(
+        executor: Executor, step: ExecutorStep, plan: StepPlan, cache: KeyValueCache,
+        timeline: StepTimeline?
+    ) {
         self.executor = executor
         lists = executor.lists
-        timeline = executor.timeline
+        self.timeline = timeline
+        self.cache = cache
+        gating = plan.gating
+        isGated = !plan.gating.isEmpty
+        gates = executor.gates
         self.step = step
         self.plan = plan
         model = executor.model
@@ -45,14 +58,44 @@ struct ForwardPass {
 
     /// Leaves the logits of the wanted rows in `logits`.
     mutating func run(logits: LogitsBuffer, beforeHead: () -> Void) {
-        embed()
-        for layer in 0..<configuration.layerCount { run(layer: layer) }
+        runBlocks()
         beforeHead()
         times.head += elapsed { head(logits) }
     }
 
+    /// Leaves the normed final hidden states of all rows where gates read them.
+    mutating func runForGates() {
+        runBlocks()
+        let stride = RowBuffer.stride(for: configuration.hiddenSize)
+        let (hidden, target) = (scratch.hidden, RowBuffer(base: gates.hidden, stride: stride))
+        forRows(.norm, StepPhase.noLayer, rows) { range in
+            kernels.norm(
+                hidden.row(range.lowerBound), hidden.stride, model.finalNorm,
+                configuration.normEpsilon, configuration.hiddenSize, range.count,
+                target.row(range.lowerBound), target.stride)
+        }
+    }
+
+    private mutating func runBlocks() {
+        embed()
+        if isGated {
+            times.adapters += elapsed {
+                weigh(at: GatePlaces.tokens, layer: StepPhase.noLayer, .nothing)
+                weigh(at: GatePlaces.finalHidden, layer: StepPhase.noLayer, .finalHidden)
+            }
+        }
+        for layer in 0..<configuration.layerCount { run(layer: layer) }
+    }
+
     private mutating func run(layer: Int) {
         let tensors = model.layers[layer]
+        if isGated {
+            times.adapters += elapsed {
+                weigh(
+                    at: GatePlaces.blockInput(layer), layer: layer,
+                    .rows(scratch.hidden, width: configuration.hiddenSize))
+            }
+        }
         norm(tensors.inputNorm, layer: layer)
         times.adapters += elapsed { shrink(layer: layer, .queryKeyValue, scratch.normed) }
         times.linears += elapsed { projectQueriesKeysValues(layer: layer) }

@@ -36,6 +36,13 @@ package final class LogitsBuffer: @unchecked Sendable {
         }
     }
 
+    /// Makes a NaN of every logit of a chunk.
+    func invalidate(chunk: Int) {
+        for row in chunkRows[chunk] {
+            (base + row * stride).update(repeating: .nan, count: vocabularySize)
+        }
+    }
+
     var base: UnsafeMutablePointer<Float> {
         memory.base.assumingMemoryBound(to: Float.self)
     }
@@ -53,9 +60,11 @@ package final class LogitsBuffer: @unchecked Sendable {
 /// Wall-clock time of a step and of its parts.
 package struct StepTimes: Sendable, Equatable {
     package var total: Duration = .zero
+    /// The pass of the base model that goes before where gates read final hidden states.
+    package var scalingPass: Duration = .zero
     /// Products with the weights, including the second half of the adapters.
     package var linears: Duration = .zero
-    /// The first half of the adapters.
+    /// The first half of the adapters, and the gates.
     package var adapters: Duration = .zero
     package var attention: Duration = .zero
     /// The output head.
@@ -70,6 +79,16 @@ package struct StepOutput: Sendable {
     package let times: StepTimes
     /// Tokens of all chunks.
     package let tokenCount: Int
+    /// What gates gave; nil for a step without mixtures.
+    let gates: GateSummary?
+
+    /// Each expert's weight, the mean over the rows and points of a chunk of a mixture; empty for
+    /// other chunks, and where the gate failed.
+    package func gateMeans(ofChunk index: Int) -> [Float] { gates?.means(ofChunk: index) ?? [] }
+
+    /// Why gates failed, one error for each chunk that it happened to. The logits of these chunks are
+    /// NaN, their keys and values are of no use, and all other chunks are as if nothing had been.
+    package var gateFailures: [InferenceError] { gates?.failures ?? [] }
 
     /// For each chunk of the step, the rows of its logits; empty where none were wanted.
     package var rows: [Range<Int>] { logits.chunkRows }

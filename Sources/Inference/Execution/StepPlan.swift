@@ -12,6 +12,8 @@ struct AdapterSegment {
     var rowCount: Int
     let groups: UnsafeMutablePointer<AdapterGroup>
     let factor: Float
+    /// The number of its gate in the plan if it is a mixture; nil otherwise.
+    let gate: Int?
 }
 
 /// A piece of the first half of an adapter: some rows, some of the ranks.
@@ -65,6 +67,8 @@ struct StepPlan {
     private(set) var chunks: [Chunk] = []
     /// By adapter list first, so that rows of one adapter lie together.
     private(set) var segments: [AdapterSegment] = []
+    /// The rows of mixtures.
+    private(set) var gating = GatePlan()
     /// The longest list of adapters of a chunk.
     private(set) var slots = 0
     /// The most stacked ranks of any adapter of the step.
@@ -126,6 +130,7 @@ struct StepPlan {
 
     private mutating func planAdapters(_ step: ExecutorStep) {
         segments.removeAll(keepingCapacity: true)
+        gating.removeAll()
         stackedRank = 0
         slots = step.chunks.reduce(0) { max($0, $1.adapters.count) }
         for slot in 0..<slots {
@@ -140,14 +145,21 @@ struct StepPlan {
                 if key == previous {
                     segments[segments.count - 1].rowCount += chunk.rowCount
                 } else {
+                    let gate = use.adapter.mixture.map {
+                        gating.open($0, slot: slot, firstRow: chunk.firstRow)
+                    }
                     segments.append(
                         AdapterSegment(
                             slot: slot, firstRow: chunk.firstRow, rowCount: chunk.rowCount,
-                            groups: use.adapter.groups, factor: use.factor))
+                            groups: use.adapter.groups, factor: use.factor, gate: gate))
+                }
+                if use.adapter.isMixture, let own = step.chunks[chunk.index].gating {
+                    gating.add(chunk, tokens: step.chunks[chunk.index].tokens, gating: own)
                 }
                 previous = key
             }
         }
+        gating.close()
     }
 
     private mutating func planShrinking() {

@@ -80,6 +80,7 @@ struct StepValidation {
             }
             guard use.factor.isFinite else { throw fail("factor \(use.factor) is not finite") }
         }
+        try checkGating(chunk, index: index)
     }
 
     /// No page may be written by two chunks, or written by one and read by another.

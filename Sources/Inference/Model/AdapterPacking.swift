@@ -4,57 +4,75 @@ internal import CKernels
 internal import ModelLoading
 internal import Synchronization
 
-/// Lays out an adapter's factors in one allocation, in the order in which a step reads them.
+/// Lays out an adapter's factors in one allocation, in the order in which a step reads them; or
+/// those of several adapters side by side, as the experts of a mixture.
+///
+/// The ranks of a group are stacked linear layer by linear layer, in each expert by expert. An
+/// expert's ranks start at an even row: its columns of B are then whole pairs of the panels.
 struct AdapterPacking {
-    /// A site's factors and where they go.
+    /// One expert's factors of one linear layer, and their first row among the group's rows of A.
     private struct Site {
         let factors: LoRAFactors
-        let kind: LinearKind
-        let part: Int
-        /// Its first row among the group's stacked rows of A.
+        let expert: Int
         let row: Int
+    }
+
+    /// A linear layer's second factors, side by side.
+    private struct Part {
+        let index: Int
+        let sites: Range<Int>
+        let row: Int
+        let rank: Int
+        let outputs: Int
         var bOffset = 0
     }
 
-    /// The sites of one group and layer, and where their shared memory begins.
+    /// The linear layers of one group and layer, and where their shared memory begins.
     private struct Group {
         var sites: [Site] = []
+        var parts: [Part] = []
         var rank = 0
         var depth = 0
         var scalesOffset = 0
         var aOffset = 0
     }
 
-    let adapter: AdapterWeights
+    let name: String
+    let experts: [AdapterWeights]
     let model: PackedModel
     let type: WeightType
     var memoryPlan: MemoryPlan
     /// `[layer * 4 + group]`
     private var groups: [Group] = []
 
-    init(adapter: AdapterWeights, model: PackedModel) {
-        self.adapter = adapter
+    init(name: String, experts: [AdapterWeights], model: PackedModel) {
+        self.name = name
+        self.experts = experts
         self.model = model
-        memoryPlan = MemoryPlan(for: "adapter \(adapter.name)")
-        let isBrain = adapter.sites.values.allSatisfy { $0.a.type == .bf16 && $0.b.type == .bf16 }
+        memoryPlan = MemoryPlan(for: "adapter \(name)")
+        let isBrain = experts.allSatisfy {
+            $0.sites.values.allSatisfy { $0.a.type == .bf16 && $0.b.type == .bf16 }
+        }
         type = isBrain ? .bf16 : .f32
     }
 
     /// Checks every factor against the model's shape once more, since kernels check nothing.
     func check() throws(InferenceError) {
         let configuration = model.configuration
-        for (site, factors) in adapter.sites {
-            let outputs = configuration.outputSize(of: site.linear)
-            let inputs = configuration.inputSize(of: site.linear)
-            guard (0..<configuration.layerCount).contains(site.layer),
-                AdapterWeights.ranks.contains(factors.rank),
-                factors.a.shape == [factors.rank, inputs],
-                factors.b.shape == [outputs, factors.rank]
-            else {
-                throw InferenceError(
-                    .wrongModel,
-                    "adapter \(adapter.name) does not fit this model at \(site.moduleName); "
-                        + "load it for this model")
+        for adapter in experts {
+            for (site, factors) in adapter.sites {
+                let outputs = configuration.outputSize(of: site.linear)
+                let inputs = configuration.inputSize(of: site.linear)
+                guard (0..<configuration.layerCount).contains(site.layer),
+                    AdapterWeights.ranks.contains(factors.rank),
+                    factors.a.shape == [factors.rank, inputs],
+                    factors.b.shape == [outputs, factors.rank]
+                else {
+                    throw InferenceError(
+                        .wrongModel,
+                        "adapter \(adapter.name) does not fit this model at \(site.moduleName); "
+                            + "load it for this model")
+                }
             }
         }
     }
@@ -73,28 +91,53 @@ struct AdapterPacking {
         _ linears: LinearGroup, layer: Int
     ) throws(InferenceError) -> Group {
         var group = Group()
-        for (part, kind) in linears.kinds.enumerated() {
-            guard let factors = adapter.sites[AdapterSite(layer: layer, linear: kind)] else {
-                continue
+        for (index, kind) in linears.kinds.enumerated() {
+            let site = AdapterSite(layer: layer, linear: kind)
+            let (first, row) = (group.sites.count, group.rank)
+            for (expert, adapter) in experts.enumerated() {
+                guard let factors = adapter.sites[site] else { continue }
+                group.sites.append(Site(factors: factors, expert: expert, row: group.rank))
+                group.rank += factors.rank.roundedUp(to: 2)
             }
-            group.sites.append(Site(factors: factors, kind: kind, part: part, row: group.rank))
-            group.rank += factors.rank.roundedUp(to: 2)
-            group.depth = factors.a.shape[1].roundedUp(to: 32)
+            guard group.sites.count > first, let last = group.sites.last else { continue }
+            let rank = last.row + last.factors.rank - row
+            guard AdapterWeights.ranks.contains(rank) else {
+                throw InferenceError(
+                    .invalidMixture,
+                    "the experts of \(name) have \(rank) ranks together at \(site.moduleName); "
+                        + "the limit is \(AdapterWeights.ranks.upperBound)")
+            }
+            group.parts.append(
+                Part(
+                    index: index, sites: first..<group.sites.count, row: row, rank: rank,
+                    outputs: last.factors.b.shape[0]))
+            group.depth = last.factors.a.shape[1].roundedUp(to: 32)
         }
         guard group.rank > 0 else { return group }
         let nowhere = UnsafeRawPointer(bitPattern: 64)!  // only sizes are asked for
         group.scalesOffset = try memoryPlan.reserve(group.rank, 4)
         group.aOffset = try memoryPlan.reserve(group.rank, group.depth, type.byteCount)
-        for index in group.sites.indices {
-            let size = matrix(group.sites[index].factors, at: nowhere)
-            group.sites[index].bOffset = try memoryPlan.reserve(size.panels, size.panelBytes)
+        for index in group.parts.indices {
+            let size = matrix(group.parts[index], at: nowhere)
+            group.parts[index].bOffset = try memoryPlan.reserve(size.panels, size.panelBytes)
         }
         return group
     }
 
-    private func matrix(_ factors: LoRAFactors, at pointer: UnsafeRawPointer) -> PackedMatrix {
-        PackedMatrix(
-            weights: pointer, outputs: factors.b.shape[0], inputs: factors.rank, type: type)
+    private func matrix(_ part: Part, at pointer: UnsafeRawPointer) -> PackedMatrix {
+        PackedMatrix(weights: pointer, outputs: part.outputs, inputs: part.rank, type: type)
+    }
+
+    /// Whose ranks are whose, for each group in the order of a step.
+    var rankSpans: [[RankSpan]] {
+        groups.map { group in
+            group.parts.flatMap { part in
+                group.sites[part.sites].map {
+                    RankSpan(
+                        first: $0.row, count: $0.factors.rank, expert: $0.expert, part: part.index)
+                }
+            }
+        }
     }
 
     /// Fills in the addresses, and touches no memory yet.
@@ -107,13 +150,12 @@ struct AdapterPacking {
             placed.depth = group.depth
             placed.scales = UnsafePointer(scales(of: group, in: memory))
             placed.a = UnsafeRawPointer(memory.base + group.aOffset)
-            for site in group.sites {
-                let rank = site.factors.rank
+            for part in group.parts {
                 placed.set(
                     AdapterPart(
-                        weights: UnsafeRawPointer(memory.base + site.bOffset),
-                        rankOffset: site.row, rank: rank, outputs: site.factors.b.shape[0]),
-                    at: site.part)
+                        weights: UnsafeRawPointer(memory.base + part.bOffset),
+                        rankOffset: part.row, rank: part.rank, outputs: part.outputs),
+                    at: part.index)
             }
             return placed
         }
@@ -165,34 +207,59 @@ struct AdapterPacking {
     private func pack(
         _ group: Group, _ memory: AlignedMemory, _ buffer: ReadBuffer
     ) throws(ModelLoadingError) {
+        for part in group.parts {
+            for site in group.sites[part.sites] {
+                try packFirst(site, of: group, memory, buffer)
+                try packSecond(site, of: part, memory, buffer)
+            }
+        }
+    }
+
+    /// The rows of A with their scales.
+    private func packFirst(
+        _ site: Site, of group: Group, _ memory: AlignedMemory, _ buffer: ReadBuffer
+    ) throws(ModelLoadingError) {
         let rowBytes = group.depth * type.byteCount
         let scales = scales(of: group, in: memory)
-        for site in group.sites {
-            let (a, b) = (site.factors.a, site.factors.b)
-            (scales + site.row).update(repeating: site.factors.scale, count: site.factors.rank)
-            if site.factors.rank % 2 != 0 {
-                let last = site.row + site.factors.rank
-                scales[last] = 0
-                (memory.base + group.aOffset + last * rowBytes)
-                    .initializeMemory(as: UInt8.self, repeating: 0, count: rowBytes)
+        let a = site.factors.a
+        (scales + site.row).update(repeating: site.factors.scale, count: site.factors.rank)
+        if site.factors.rank % 2 != 0 {
+            let last = site.row + site.factors.rank
+            scales[last] = 0
+            (memory.base + group.aOffset + last * rowBytes)
+                .initializeMemory(as: UInt8.self, repeating: 0, count: rowBytes)
+        }
+        let target = memory.base + group.aOffset + site.row * rowBytes
+        let columns = a.shape[1]
+        try a.read(into: buffer) { rows, bytes in
+            guard let base = bytes.baseAddress else { return }
+            for (index, row) in rows.enumerated() {
+                kernel_pack_shrink_row(
+                    base + index * columns * a.type.byteCount, a.type.kernelType, columns,
+                    group.depth, type.kernelType, target + row * rowBytes)
             }
-            let target = memory.base + group.aOffset + site.row * rowBytes
-            let columns = a.shape[1]
-            try a.read(into: buffer) { rows, bytes in
-                guard let base = bytes.baseAddress else { return }
-                for (index, row) in rows.enumerated() {
-                    kernel_pack_shrink_row(
-                        base + index * columns * a.type.byteCount, a.type.kernelType, columns,
-                        group.depth, type.kernelType, target + row * rowBytes)
-                }
-            }
-            let matrix = matrix(site.factors, at: memory.base + site.bOffset)
-            try b.read(by: PackedMatrix.panelWidth, into: buffer) { rows, bytes in
-                let first = rows.lowerBound / PackedMatrix.panelWidth
+        }
+    }
+
+    /// The columns of B: whole panels where the site has them for itself, else its pairs of each.
+    private func packSecond(
+        _ site: Site, of part: Part, _ memory: AlignedMemory, _ buffer: ReadBuffer
+    ) throws(ModelLoadingError) {
+        let b = site.factors.b
+        let matrix = matrix(part, at: memory.base + part.bOffset)
+        let pairs = (site.row - part.row) / 2 * 2 * PackedMatrix.panelWidth * type.byteCount
+        let target = memory.base + part.bOffset + pairs
+        let step = part.sites.count > 1 ? 1 : Int.max
+        try b.read(by: PackedMatrix.panelWidth, into: buffer) { rows, bytes in
+            let first = rows.lowerBound / PackedMatrix.panelWidth
+            let count = rows.count.dividedUp(by: PackedMatrix.panelWidth)
+            var panel = 0
+            while panel < count {
+                let panels = min(step, count - panel)
                 kernel_pack(
-                    bytes.baseAddress, b.type.kernelType, rows.count, matrix.inputs, 0,
-                    rows.count.dividedUp(by: PackedMatrix.panelWidth), type.kernelType,
-                    memory.base + site.bOffset + first * matrix.panelBytes)
+                    bytes.baseAddress, b.type.kernelType, rows.count, site.factors.rank, panel,
+                    panels, type.kernelType, target + (first + panel) * matrix.panelBytes)
+                panel += panels
             }
         }
     }

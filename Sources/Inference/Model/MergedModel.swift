@@ -70,6 +70,12 @@ package final class MergedModelBuild {
             throw InferenceError(
                 .wrongModel, "adapter \(adapter.name) was packed for another base model")
         }
+        guard !adapter.isMixture else {
+            throw InferenceError(
+                .notMergeable,
+                "\(adapter.name) is a mixture, whose experts count differently for each token; "
+                    + "serve it unmerged")
+        }
         let set: InstructionSet
         if let instructionSet { set = instructionSet } else { set = try .chosen() }
         var plan = MemoryPlan(for: "the merged weights of \(adapter.name)")

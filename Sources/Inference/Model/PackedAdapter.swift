@@ -2,8 +2,10 @@
 
 internal import CKernels
 package import ModelLoading
+package import PolicyKit
 
-/// A LoRA adapter in the layout the kernels read, for one base model; can be built on any thread.
+/// A LoRA adapter or a mixture of them in the layout the kernels read, for one base model; can be
+/// built on any thread.
 ///
 /// Every site keeps its own rank. Factors stay bf16 if the adapter is stored in bf16, else f32.
 ///
@@ -12,6 +14,7 @@ package final class PackedAdapter: @unchecked Sendable {
     package let name: String
     /// Bytes in memory.
     package let byteCount: Int
+    /// The highest rank at any linear layer; of a mixture, all experts' together.
     package let maximumRank: Int
     package let type: WeightType
     /// The model it was packed for; a step with another one is refused.
@@ -23,32 +26,77 @@ package final class PackedAdapter: @unchecked Sendable {
     let groupCount: Int
     /// The most rows of A that one group stacks up, with padding.
     let maximumStackedRank: Int
+    /// The experts and the gate of a mixture; nil for an adapter.
+    let mixture: PackedMixture?
     private let memory: AlignedMemory
 
     /// Packs an adapter with the members of `team`, the calling thread among them, or alone.
     ///
     /// - Throws: `unreadableAdapter` where its file has changed for the worse since it was opened.
-    package init(
+    package convenience init(
         _ adapter: AdapterWeights, for model: PackedModel, team: ThreadTeam? = nil
     ) throws(InferenceError) {
-        var packing = AdapterPacking(adapter: adapter, model: model)
+        try self.init(
+            AdapterPacking(name: adapter.name, experts: [adapter], model: model), team: team
+        ) { _ throws(InferenceError) in nil }
+    }
+
+    /// Stacks the experts of a mixture: an adapter with all their ranks, which `gate` weighs.
+    ///
+    /// It serves wherever an adapter does, with a ``ChunkGating`` and the factor 1, but cannot be
+    /// merged. Factors are bf16 if all experts are stored in bf16.
+    ///
+    /// - Throws: `invalidMixture` where there are too few or too many experts, or what the gate
+    ///   says of itself does not fit the model; otherwise as for an adapter.
+    package convenience init(
+        mixture name: String, experts: [AdapterWeights], gate: any Gate, for model: PackedModel,
+        team: ThreadTeam? = nil
+    ) throws(InferenceError) {
+        guard (1...MixtureDescription.maximumExperts).contains(experts.count) else {
+            throw InferenceError(
+                .invalidMixture,
+                "mixture \(name) has \(experts.count) experts; it must have 1 to "
+                    + "\(MixtureDescription.maximumExperts)")
+        }
+        try self.init(AdapterPacking(name: name, experts: experts, model: model), team: team) {
+            packing throws(InferenceError) in
+            try PackedMixture(
+                name: name, experts: experts.count, gate: gate, spans: packing.rankSpans,
+                model: model.configuration)
+        }
+    }
+
+    private init(
+        _ packing: AdapterPacking, team: ThreadTeam?,
+        mixture: (AdapterPacking) throws(InferenceError) -> PackedMixture?
+    ) throws(InferenceError) {
+        var packing = packing
         try packing.check()
         try packing.reserve()
-        let memory = try model.spareAdapterMemory.take(packing.memoryPlan)
+        self.mixture = try mixture(packing)
+        let memory = try packing.model.spareAdapterMemory.take(packing.memoryPlan)
         let groups = packing.place(in: memory)
         try packing.fill(memory, with: team)
-        name = adapter.name
-        self.model = model
+        name = packing.name
+        model = packing.model
         self.memory = memory
         type = packing.type
         byteCount = memory.byteCount
-        maximumRank = adapter.maximumRank
-        sites = adapter.sites.keys.sorted()
+        maximumRank = groups.reduce(0) { most, group in
+            (0..<3).reduce(most) { max($0, group.part($1).rank) }
+        }
+        sites = Set(packing.experts.flatMap(\.sites.keys)).sorted()
         maximumStackedRank = groups.map(\.rank).max() ?? 0
         groupCount = groups.count
         self.groups = .allocate(capacity: groups.count)
         self.groups.initialize(from: groups, count: groups.count)
     }
+
+    /// Whether it is a mixture of experts.
+    package var isMixture: Bool { mixture != nil }
+
+    /// What the gate of a mixture says of itself; nil for an adapter.
+    package var gateTraits: GateTraits? { mixture?.traits }
 
     deinit {
         groups.deallocate()

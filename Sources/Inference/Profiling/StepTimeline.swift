@@ -11,6 +11,8 @@ package enum StepPhase: String, Sendable, CaseIterable, Codable, BitwiseCopyable
     case quantize
     /// The first half of the adapters.
     case shrink
+    /// Asking the gates of mixtures, and weighing ranks that gates have read.
+    case gate
     case queryKeyValue = "q/k/v"
     case rope, attention
     /// Joining the parts of a context that was shared out.
@@ -69,8 +71,8 @@ package final class StepTimeline {
         }
         capacity = steps
         self.members = members
-        // A layer has at most 14 loops, each of which may end in a wait.
-        spansPerStep = 28 * layers + 16
+        // A layer has at most 27 loops, each of which may end in a wait.
+        spansPerStep = 54 * layers + 20
         tracks = .allocate(capacity: members)
         for member in 0..<members {
             let spans = UnsafeMutablePointer<Span>.allocate(capacity: steps * spansPerStep)

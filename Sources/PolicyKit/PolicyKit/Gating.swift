@@ -64,7 +64,8 @@ public struct GateRow: Sendable {
     public var ordinal: Int32
 
     /// The experts that the request leaves out, the lowest bit for the first: their weights must
-    /// be 0, and the others' are what they were, scaled so that their sum is what it was.
+    /// be 0, and the others' are what they were, scaled so that their sum is what it was. Where
+    /// weights are not made to have a sum, the others stay as they are.
     public var masked: UInt64
 
     @inlinable
@@ -110,14 +111,44 @@ public struct GatePoint: Hashable, Sendable {
     /// keys and values, two for gate and up, one otherwise. Else one set of weights is for all.
     public var isPerMatrix: Bool
 
+    /// The number of the model's layers where every matrix of every layer has weights of its own,
+    /// all given at this point; 0 otherwise. Such a point is the only one of its gate.
+    public var coveredLayers: Int
+
     public init(_ reading: GateReading, layer: Int = -1, isPerMatrix: Bool = false) {
         self.reading = reading
         self.layer = layer
         self.isPerMatrix = isPerMatrix
+        self.coveredLayers = 0
+    }
+
+    /// A point before the first block at which the weights of all matrices are given at once: layer
+    /// by layer, in each in the order of ``ModelMatrix``.
+    ///
+    /// - Parameters:
+    ///   - reading: `.tokens` or `.finalHidden`.
+    ///   - layers: The number of the model's layers.
+    public init(_ reading: GateReading, coveringLayers layers: Int) {
+        self.init(reading)
+        self.coveredLayers = layers
+    }
+
+    /// Which of the sets of weights is for a matrix that the point stands before.
+    public func set(of place: MatrixPlace) -> Int {
+        if coveredLayers > 0 {
+            return place.layer * ModelMatrix.allCases.count + place.matrix.index
+        }
+        guard isPerMatrix else { return 0 }
+        return switch reading {
+        case .input(let group), .shrunk(let group):
+            group.matrices.firstIndex(of: place.matrix) ?? 0
+        case .tokens, .finalHidden, .blockInput: 0
+        }
     }
 
     /// Sets of weights for each row.
     public var matrices: Int {
+        if coveredLayers > 0 { return coveredLayers * ModelMatrix.allCases.count }
         guard isPerMatrix else { return 1 }
         return switch reading {
         case .input(let group), .shrunk(let group): group.matrices.count
@@ -165,6 +196,19 @@ public enum MatrixGroup: UInt8, CaseIterable, Sendable {
 /// A linear layer of a block.
 public enum ModelMatrix: String, CaseIterable, Sendable {
     case q, k, v, o, gate, up, down
+
+    /// Its place in ``allCases``.
+    public var index: Int {
+        switch self {
+        case .q: 0
+        case .k: 1
+        case .v: 2
+        case .o: 3
+        case .gate: 4
+        case .up: 5
+        case .down: 6
+        }
+    }
 }
 
 /// A mixture that a gate is made for.
