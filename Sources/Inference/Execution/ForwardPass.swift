@@ -159,6 +159,8 @@ struct ForwardPass {
 
     private func embed(token: Int, into row: UnsafeMutablePointer<Float>) {
         let size = configuration.hiddenSize
+        // A row that was not finite may have left anything in the columns that are to be zero.
+        (row + size).update(repeating: 0, count: shape.hidden - size)
         guard let embedding = model.embedding else {
             let head = model.outputHead
             kernel_unpack_row(head.weights, head.type.kernelType, size, token, row)

@@ -163,7 +163,7 @@ enum MixtureFixtures {
         ranks.enumerated().map { index, rank in
             AdapterWeights.synthetic(
                 name: "expert-\(index)", rank: rank, seed: seed + UInt64(index),
-                for: model.configuration)
+                for: model.configuration, scale: 16)
         }
     }
 
