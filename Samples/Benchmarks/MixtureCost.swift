@@ -24,11 +24,12 @@ struct MixtureCost: Codable {
 
     /// Decodes and prompts, all in turn, `rounds` times over.
     static func measure(_ bench: MixtureBench, rounds: Int) throws -> [MixtureCost] {
-        let cases = [("decode", 1, 1), ("decode", 8, 1), ("prefill", 1, 512), ("prefill", 8, 64)]
+        let cases = [("decode", 1, 1), ("decode", 8, 1), ("prefill", 1, 256), ("prefill", 8, 32)]
         let kinds: [MixtureBench.Kind] = [.base, .adapters, .mixture]
         var best = [StepTimes?](repeating: nil, count: cases.count * kinds.count)
-        for _ in 0..<rounds {
-            for (index, (_, batch, tokens)) in cases.enumerated() {
+        for round in 0..<rounds {
+            // Prompts take long and vary little.
+            for (index, (_, batch, tokens)) in cases.enumerated() where tokens == 1 || round < 3 {
                 for (place, kind) in kinds.enumerated() {
                     let step = bench.step(kind, batch: batch, tokens: tokens)
                     for _ in 0..<(tokens > 1 ? 1 : 6) {

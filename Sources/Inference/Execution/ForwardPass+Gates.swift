@@ -44,7 +44,7 @@ extension ForwardPass {
     ) {
         let chunk = gating.chunks[index]
         let mixture = segment.mixture.takeUnretainedValue()
-        let weights = weights(chunk, segment, sets: mixture.traits.points[point].matrices)
+        let weights = weights(chunk, segment, sets: mixture.sets[point])
         // What a gate leaves out is a failure as well.
         weights.update(repeating: .nan)
         guard !gates.hasFailed(index) else { return }
@@ -100,7 +100,7 @@ extension ForwardPass {
             let segment = gating.segments[chunk.segment]
             let point = Int(segment.points[place])
             guard point >= 0 else { continue }
-            let sets = segment.mixture.takeUnretainedValue().traits.points[point].matrices
+            let sets = segment.mixture.takeUnretainedValue().sets[point]
             let weights = weights(chunk, segment, sets: sets)
             let floats = sets * segment.expertCount
             for row in 0..<chunk.rowCount {
@@ -185,7 +185,7 @@ extension ForwardPass {
     private func loadStates(
         _ chunk: GateChunk, _ mixture: PackedMixture, point: Int
     ) -> UnsafeMutableBufferPointer<Float> {
-        let floats = mixture.traits.stateFloats
+        let floats = mixture.pointStateFloats
         guard floats > 0 else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
         let states = UnsafeMutableBufferPointer(
             start: gates.states + chunk.firstGateRow * gating.stateFloats,
@@ -203,7 +203,7 @@ extension ForwardPass {
         _ states: UnsafeMutableBufferPointer<Float>, _ chunk: GateChunk, _ mixture: PackedMixture,
         point: Int
     ) {
-        let floats = mixture.traits.stateFloats
+        let floats = mixture.pointStateFloats
         guard floats > 0, let base = states.baseAddress else { return }
         for row in 0..<chunk.rowCount {
             state(at: chunk.position + row, chunk, floats, point: point)?

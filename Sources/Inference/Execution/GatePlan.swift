@@ -72,7 +72,7 @@ struct GatePlan {
     mutating func open(_ mixture: PackedMixture, slot: Int, firstRow: Int) -> Int {
         segments.append(GateSegment(mixture, slot: slot, firstRow: firstRow))
         width = max(width, mixture.maximumWidth)
-        stateFloats = max(stateFloats, mixture.traits.stateFloats)
+        stateFloats = max(stateFloats, mixture.pointStateFloats)
         maximumExperts = max(maximumExperts, mixture.expertCount)
         return segments.count - 1
     }

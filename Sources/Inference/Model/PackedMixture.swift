@@ -38,8 +38,11 @@ final class PackedMixture: @unchecked Sendable {
     let gate: any Gate
     let traits: GateTraits
     let expertCount: Int
-    /// The most sets of weights that a row has at any point.
+    /// Sets of weights of a row at each point, and the most of any.
+    let sets: [Int]
     let maximumSets: Int
+    /// Floats of state for each token at one point.
+    let pointStateFloats: Int
     /// The most floats that the gate reads of a row at any point.
     let maximumWidth: Int
     /// For each place the index of the point there, or -1.
@@ -49,7 +52,7 @@ final class PackedMixture: @unchecked Sendable {
     private let spans: UnsafeMutablePointer<RankSpan>
 
     /// Floats of state for each token, over all points.
-    var stateFloats: Int { traits.stateFloats * traits.points.count }
+    var stateFloats: Int { pointStateFloats * sets.count }
 
     /// Whether a pass of the base model goes before.
     var readsFinalHidden: Bool { points[GatePlaces.finalHidden] >= 0 }
@@ -81,7 +84,9 @@ final class PackedMixture: @unchecked Sendable {
         self.gate = gate
         self.traits = traits
         expertCount = experts
-        maximumSets = traits.points.map(\.matrices).max() ?? 1
+        sets = traits.points.map(\.matrices)
+        maximumSets = sets.max() ?? 1
+        pointStateFloats = traits.stateFloats
         maximumWidth = max(
             model.hiddenSize, model.intermediateSize, model.inputSize(of: .o),
             groups.map(\.width).max() ?? 0)

@@ -2,6 +2,7 @@
 
 import ModelLoading
 import PolicyKit
+import Synchronization
 import TestSupport
 
 @testable import Inference
@@ -32,6 +33,8 @@ final class ProbeGate: Gate {
     private let seed: UInt64
     /// The order of the experts' functions among those of the seed.
     private let order: [Int]
+    /// The coefficients of each point, drawn when it is asked first.
+    private let drawn = Mutex<[Int: [Float]]>([:])
 
     init(_ points: [GatePoint], experts: Int, seed: UInt64, keepsState: Bool = false) {
         let sets = points.map(\.matrices).max() ?? 1
@@ -94,9 +97,14 @@ final class ProbeGate: Gate {
     }
 
     private func coefficients(point: Int, sets: Int, width: Int) -> [Float] {
-        var random = SeededRandom(seed: seed &+ UInt64(point) &* 1000)
-        return (0..<sets * experts * (width + 1)).map { _ in
-            Float(Int(random.next() >> 40) - (1 << 23)) / Float(1 << 23)
+        drawn.withLock { drawn in
+            if let known = drawn[point] { return known }
+            var random = SeededRandom(seed: seed &+ UInt64(point) &* 1000)
+            let fresh = (0..<sets * experts * (width + 1)).map { _ in
+                Float(Int(random.next() >> 40) - (1 << 23)) / Float(1 << 23)
+            }
+            drawn[point] = fresh
+            return fresh
         }
     }
 
