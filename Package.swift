@@ -24,15 +24,18 @@ let strict: [SwiftSetting] = [
 let onTheLoop: [SwiftSetting] = strict + [.defaultIsolation(MainActor.self)]
 
 func plugin(_ name: String) -> Target {
-    .target(
-        name: name, dependencies: [policyKit], path: "Plugins/\(name)",
+    // What trains a gate and what serves it evaluate one and the same formula.
+    let own: [Target.Dependency] = name == "MoLEGate" ? ["MoLE"] : []
+    return .target(
+        name: name, dependencies: [policyKit] + own, path: "Plugins/\(name)",
         exclude: ["README.md"], swiftSettings: strict)
 }
 
 let plugins = [
-    "AdapterPrefixBatching", "ClusteredBatching", "CreditFairness", "DLoRABatching",
+    "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "ScoredResidency", "TokenCounterFairness", "WaitingRatioBatching",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "WaitingRatioBatching", "XLoRAGate",
 ]
 
 let package = Package(
@@ -72,6 +75,7 @@ let package = Package(
         .target(
             name: "LoadGeneration", dependencies: ["StrictJSON", "Spelling", "Workloads", "CCurl"],
             swiftSettings: strict),
+        .target(name: "MoLE", dependencies: [policyKit], swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Scheduling", "StrictJSON", "Workloads", policyKit],
@@ -168,6 +172,10 @@ let package = Package(
         .testTarget(
             name: "HTTPServingTests",
             dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MoLETests",
+            dependencies: ["MoLE", "StrictJSON", "TestSupport", policyKit, policyKitTesting],
             swiftSettings: strict),
         .testTarget(
             name: "PluginLoadingTests",

@@ -54,6 +54,15 @@ extension PolicyRegistry {
             try make(type, values: values, seed: seed) as? any ResidencyPolicy, type, .residency)
     }
 
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
+    package func makeGating(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any GatingPolicy {
+        try kept(try make(type, values: values, seed: seed) as? any GatingPolicy, type, .gating)
+    }
+
     private func kept<Kind>(
         _ policy: Kind?, _ type: String, _ kind: PolicyKind
     ) throws(PluginError) -> Kind {

@@ -7,9 +7,10 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
-    "AdapterPrefixBatching", "ClusteredBatching", "CreditFairness", "DLoRABatching",
+    "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "ScoredResidency", "TokenCounterFairness", "WaitingRatioBatching",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "WaitingRatioBatching", "XLoRAGate",
 ]
 
 func builtPlugin(_ name: String) -> String { "\(buildFolder)/lib\(name).so" }

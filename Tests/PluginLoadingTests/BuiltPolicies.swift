@@ -27,6 +27,12 @@ struct BuiltPolicies {
     ) throws -> any FairnessPolicy {
         try registry.makeFairness(type, values: values, seed: 1)
     }
+
+    func gating(
+        _ type: String, _ values: [String: ParameterValue] = [:]
+    ) throws -> any GatingPolicy {
+        try registry.makeGating(type, values: values, seed: 1)
+    }
 }
 
 /// Requests, the first of which came first, for policies to plan on.

@@ -12,7 +12,8 @@ struct ConformanceTests {
         let folder = try TemporaryFolder()
         let library = try PluginLibrary.load(builtPlugin(name), into: folder.path)
         for policy in library.policies {
-            #expect(PolicyConformance(seed: seed).violations(of: policy) == [])
+            let sources = RandomGateFiles.sources(of: policy.descriptor.type, seed: seed)
+            #expect(PolicyConformance(seed: seed).violations(of: policy, sources: sources) == [])
         }
     }
 

@@ -85,6 +85,7 @@ struct PolicyRegistryTests {
         #expect(error?.code == .wrongKind)
         #expect(throws: PluginError.self) { try registry.makeDispatch("merged-only", seed: 1) }
         #expect(throws: PluginError.self) { try registry.makeResidency("merged-only", seed: 1) }
+        #expect(throws: PluginError.self) { try registry.makeGating("merged-only", seed: 1) }
         #expect(throws: PluginError.self) {
             try registry.makeBatching("oldest-residency", seed: 1)
         }

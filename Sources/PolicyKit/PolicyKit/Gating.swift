@@ -177,6 +177,7 @@ public enum GateReading: Hashable, Sendable {
 }
 
 /// Linear layers of a block that read the same input.
+@frozen
 public enum MatrixGroup: UInt8, CaseIterable, Sendable {
     case attentionInput
     case attentionOutput
@@ -194,6 +195,7 @@ public enum MatrixGroup: UInt8, CaseIterable, Sendable {
 }
 
 /// A linear layer of a block.
+@frozen
 public enum ModelMatrix: String, CaseIterable, Sendable {
     case q, k, v, o, gate, up, down
 
@@ -229,6 +231,23 @@ public struct MixtureDescription: Sendable {
 
     /// Experts of one mixture at most.
     public static var maximumExperts: Int { 64 }
+
+    /// Floats that a gate reads of each row at a point; `nil` where the width is the model's, of
+    /// the attention or the feed-forward layer, which is not said here.
+    public func width(of point: GatePoint) -> Int? {
+        switch point.reading {
+        case .tokens: 0
+        case .finalHidden, .blockInput, .input(.attentionInput), .input(.feedForwardInput):
+            hiddenSize
+        case .input: nil
+        case .shrunk(let group):
+            group.matrices.reduce(0) { sum, matrix in
+                experts.reduce(sum) {
+                    $0 + ($1.ranks[MatrixPlace(layer: point.layer, matrix: matrix)] ?? 0)
+                }
+            }
+        }
+    }
 }
 
 /// An adapter as a part of a mixture.
@@ -298,6 +317,7 @@ public struct GateTensor: Sendable, Equatable {
 }
 
 /// A value of a JSON file.
+@frozen
 public indirect enum FileValue: Sendable, Equatable {
     case null
     case boolean(Bool)

@@ -6,6 +6,7 @@ import PolicyKit
 struct GateChecks {
     let seed: UInt64
     let rounds: Int
+    let sources: PolicyConformance.GateSources?
     let make: (UInt64) throws -> any GatingPolicy
 
     func run() -> [Violation] {
@@ -13,8 +14,9 @@ struct GateChecks {
         for round in 0..<rounds {
             let mixture = RandomMixture(from: &generator)
             do {
+                let sources = try self.sources?(mixture.description, mixture) ?? mixture
                 let gate = try make(seed &+ UInt64(round)).gate(
-                    for: mixture.description, from: mixture)
+                    for: mixture.description, from: sources)
                 let trial = GateTrial(gate: gate, mixture: mixture.description)
                 if let fault = try trial.fault(from: &generator) {
                     return [violation("sound", fault, mixture)]
@@ -37,7 +39,7 @@ struct GateChecks {
     }
 }
 
-/// A mixture of random experts on all matrices, without any files.
+/// A mixture of random experts, which leave out some matrices but never the queries; no files.
 struct RandomMixture: MixtureSources {
     let description: MixtureDescription
     private let seed: UInt64
@@ -49,8 +51,12 @@ struct RandomMixture: MixtureSources {
         let rank = generator.integer(1...4)
         let experts = (0..<generator.integer(1...8)).map { index in
             var ranks: [MatrixPlace: Int] = [:]
+            let leftOut =
+                generator.chance(oneIn: 3)
+                ? ModelMatrix.allCases.dropFirst().randomElement(
+                    using: &generator) : nil
             for layer in 0..<layers {
-                for matrix in ModelMatrix.allCases {
+                for matrix in ModelMatrix.allCases where matrix != leftOut {
                     ranks[MatrixPlace(layer: layer, matrix: matrix)] = rank
                 }
             }
@@ -70,7 +76,7 @@ struct RandomMixture: MixtureSources {
         guard let rank = description.experts[expert].ranks[place] else { return nil }
         var generator = SeededGenerator(
             seed: seed &+ UInt64(expert * 1_000 + place.layer * 10)
-                &+ UInt64(ModelMatrix.allCases.firstIndex(of: place.matrix) ?? 0))
+                &+ UInt64(place.matrix.index))
         let hidden = description.hiddenSize
         func tensor(_ shape: [Int]) -> GateTensor {
             let count = shape.reduce(1, *)

@@ -28,12 +28,14 @@ struct GateTrial {
             if Array(mixed.suffix(whole.count)) != whole {
                 return "weights depend on another sequence of the step"
             }
-            if gate.traits.needsWholePrompt { continue }
-            let cuts = (1..<first.rows.count).filter { _ in generator.chance(oneIn: 3) }
+            // A gate that needs whole prompts gets them, and is cut behind them only.
+            let whatMustStay =
+                gate.traits.needsWholePrompt ? Int(first.rows[0].promptTokens) : 1
+            let cuts = (whatMustStay..<first.rows.count).filter { _ in generator.chance(oneIn: 3) }
             if try ask(point, [first], cuts: cuts) != whole {
                 return "weights depend on how a sequence is cut: at \(cuts)"
             }
-            let prefix = generator.integer(1...first.rows.count)
+            let prefix = generator.integer(whatMustStay...first.rows.count)
             let shorter = try ask(point, [self.prefix(of: first, prefix)], cuts: [])
             if shorter != Array(whole.prefix(prefix)) { return "weights depend on later tokens" }
         }
@@ -65,7 +67,7 @@ struct GateTrial {
                 promptTokens: Int32(prompt), ordinal: Int32(position + 1), masked: masked)
         }
         let features = gate.traits.points.map { point in
-            (0..<count * mixture.width(of: point)).map { _ in
+            (0..<count * mixture.trialWidth(of: point)).map { _ in
                 Float.random(in: -2...2, using: &generator)
             }
         }
@@ -75,7 +77,7 @@ struct GateTrial {
     private func prefix(of sequence: Sequence, _ count: Int) -> Sequence {
         let rows = Array(sequence.rows.prefix(count))
         let features = zip(gate.traits.points, sequence.features).map { point, values in
-            Array(values.prefix(count * mixture.width(of: point)))
+            Array(values.prefix(count * mixture.trialWidth(of: point)))
         }
         return Sequence(rows: rows, features: features)
     }
@@ -122,7 +124,7 @@ private struct Call {
 
     /// Adds consecutive rows of a sequence whose features are `all`, with the state before them.
     mutating func add(_ slice: ArraySlice<GateRow>, _ all: [Float], from state: [Float]) {
-        let width = mixture.width(of: gate.traits.points[point])
+        let width = mixture.trialWidth(of: gate.traits.points[point])
         for (index, row) in slice.enumerated() {
             var row = row
             row.ordinal = Int32(index + 1)
@@ -153,17 +155,6 @@ private struct Call {
 }
 
 extension MixtureDescription {
-    /// Floats that a gate reads of each row at a point.
-    fileprivate func width(of point: GatePoint) -> Int {
-        switch point.reading {
-        case .tokens: 0
-        case .finalHidden, .blockInput, .input: hiddenSize
-        case .shrunk(let group):
-            group.matrices.reduce(0) { sum, matrix in
-                experts.reduce(sum) {
-                    $0 + ($1.ranks[MatrixPlace(layer: point.layer, matrix: matrix)] ?? 0)
-                }
-            }
-        }
-    }
+    /// Floats that a gate reads of each row at a point, in a model whose matrices are all square.
+    fileprivate func trialWidth(of point: GatePoint) -> Int { width(of: point) ?? hiddenSize }
 }

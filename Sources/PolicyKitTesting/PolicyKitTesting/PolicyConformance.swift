@@ -23,17 +23,24 @@ public struct PolicyConformance: Sendable {
         self.rounds = rounds
     }
 
+    /// Gives what a gate of a random mixture is made from. The sources that it gets have the
+    /// experts' factors and no files.
+    public typealias GateSources = (MixtureDescription, any MixtureSources) throws ->
+        any MixtureSources
+
     /// The violations of a policy type, made with `values` and the defaults of the other
-    /// parameters; empty where it conforms.
+    /// parameters; empty where it conforms. A gating policy that reads files gets them from
+    /// `sources`.
     public func violations(
-        of type: any Policy.Type, values: [String: ParameterValue] = [:]
+        of type: any Policy.Type, values: [String: ParameterValue] = [:],
+        sources: GateSources? = nil
     ) -> [Violation] {
         if let error = type.declarationViolation {
             return [
                 Violation(rule: "declared", detail: error.description, seed: seed, input: "")
             ]
         }
-        return violations(ofKind: type.kind) { seed in
+        return violations(ofKind: type.kind, sources: sources) { seed in
             try Self.instance(of: type, values: values, seed: seed)
         }
     }
@@ -62,20 +69,23 @@ public struct PolicyConformance: Sendable {
 
     /// The violations of gating policies that `make` makes, given a seed: their gates' weights do
     /// not depend on how rows are cut into calls, nor on the rows of other sequences, nor on later
-    /// rows; and masked experts count nothing.
-    public func gating(_ make: @escaping (UInt64) throws -> any GatingPolicy) -> [Violation] {
-        GateChecks(seed: seed, rounds: max(1, rounds / 20), make: make).run()
+    /// rows; and masked experts count nothing. Files come from `sources`.
+    public func gating(
+        sources: GateSources? = nil, _ make: @escaping (UInt64) throws -> any GatingPolicy
+    ) -> [Violation] {
+        GateChecks(seed: seed, rounds: max(1, rounds / 20), sources: sources, make: make).run()
     }
 
     private func violations(
-        ofKind kind: PolicyKind, _ make: @escaping (UInt64) throws -> any Policy
+        ofKind kind: PolicyKind, sources: GateSources?,
+        _ make: @escaping (UInt64) throws -> any Policy
     ) -> [Violation] {
         switch kind {
         case .batching: batching { try Self.cast(try make($0)) }
         case .fairness: fairness { try Self.cast(try make($0)) }
         case .dispatch: dispatch { try Self.cast(try make($0)) }
         case .residency: residency { try Self.cast(try make($0)) }
-        case .gating: gating { try Self.cast(try make($0)) }
+        case .gating: gating(sources: sources) { try Self.cast(try make($0)) }
         @unknown default:
             [
                 Violation(

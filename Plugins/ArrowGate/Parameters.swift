@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PolicyKit
+
+extension ArrowGate {
+    struct Parameters: PolicyParameters {
+        @Parameter("Experts at most that have a weight at a matrix.", in: 1...64)
+        var topK: Int = 3
+
+        @Parameter(
+            "Divides the likeness before the softmax: the higher, the more alike.", in: 1e-3...1e4)
+        var temperature: Double = 1
+    }
+}
