@@ -8,7 +8,8 @@ import Testing
 struct FormulaTests {
     private let fixture = GateFixture()
 
-    /// Granularities, divisors, hidden layers and null experts of a pooling and a normalisation.
+    /// Readings, granularities and divisors of a pooling and a normalisation, in turn with and without
+    /// a hidden layer and a null expert.
     private func variants(
         _ pooling: MoLEConfiguration.Pooling, _ normalisation: MoLEConfiguration.Normalisation
     ) -> [MoLEConfiguration] {
@@ -16,19 +17,17 @@ struct FormulaTests {
         for reading in MoLEConfiguration.Reading.allCases {
             for granularity in MoLEConfiguration.Granularity.allCases {
                 for divisor in MoLEConfiguration.PoolDivisor.allCases {
-                    for (hidden, hasNullExpert) in [(0, false), (5, false), (0, true), (9, true)] {
-                        var variant = fixture.configuration
-                        variant.reading = reading
-                        variant.granularity = granularity
-                        variant.pooling = pooling
-                        variant.poolDivisor = divisor
-                        variant.normalisation = normalisation
-                        variant.hidden = hidden
-                        variant.hasNullExpert = hasNullExpert
-                        variant.epsilon = 1e-3
-                        if granularity == .network { variant.layer = 1 }
-                        if variant.contradiction == nil { found.append(variant) }
-                    }
+                    var variant = fixture.configuration
+                    variant.reading = reading
+                    variant.granularity = granularity
+                    variant.pooling = pooling
+                    variant.poolDivisor = divisor
+                    variant.normalisation = normalisation
+                    variant.hidden = [0, 5, 0, 9, 0][found.count % 5]
+                    variant.hasNullExpert = found.count % 3 == 1
+                    variant.epsilon = 1e-3
+                    if granularity == .network { variant.layer = 1 }
+                    if variant.contradiction == nil { found.append(variant) }
                 }
             }
         }

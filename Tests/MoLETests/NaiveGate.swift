@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import MoLE
 import PolicyKit
 
@@ -21,7 +22,8 @@ struct NaiveGate {
             let pooled = configuration.pooling == .prompt ? 0..<prompt : 0..<row + 1
             var sums = vector("\(name).bias")
             if configuration.pooling.hasTokenTerm {
-                let norm = squaredNorm(of: features[row], at: point).squareRoot()
+                let isBare = configuration.normalisation == .none
+                let norm = isBare ? 1 : squaredNorm(of: features[row], at: point).squareRoot()
                 sums = added(sums, product("\(name).gate.weight", features[row].map { $0 / norm }))
             }
             if configuration.pooling.hasPoolTerm {
@@ -34,7 +36,7 @@ struct NaiveGate {
                     product("\(name).out.weight", sums.map { max(0, $0) }),
                     vector("\(name).out.bias"))
             }
-            let tau = exponential(vector("\(name).log_tau")[0])
+            let tau = exp(vector("\(name).log_tau")[0])
             return softmax(sums.map { $0 / tau }, masked: sequence.rows[row].masked)
         }
     }
@@ -85,7 +87,7 @@ struct NaiveGate {
 
     /// Eq. 11 for all experts, then masked, cut and scaled back to the sum that the experts had.
     private func softmax(_ logits: [Double], masked: UInt64) -> [Double] {
-        let exponentials = logits.map { exponential($0) }
+        let exponentials = logits.map { exp($0) }
         let all = exponentials.reduce(0, +)
         let experts = configuration.experts.indices
         let whole = exponentials[experts].reduce(0, +) / all
@@ -116,15 +118,5 @@ struct NaiveGate {
 
     private func added(_ left: [Double], _ right: [Double]) -> [Double] {
         zip(left, right).map { $0 + $1 }
-    }
-
-    /// The series of e^x, for the small numbers here.
-    private func exponential(_ x: Double) -> Double {
-        var (sum, term) = (1.0, 1.0)
-        for n in 1..<120 {
-            term *= x / Double(n)
-            sum += term
-        }
-        return sum
     }
 }
