@@ -65,6 +65,8 @@ let package = Package(
         .systemLibrary(name: "CHTTPParser", providers: [.apt(["libhttp-parser-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
@@ -85,11 +87,19 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Tokenization", dependencies: ["StrictJSON", "CPCRE2"], swiftSettings: strict),
-        .target(name: "ModelLoading", dependencies: ["StrictJSON"], swiftSettings: strict),
+        .target(
+            name: "ModelLoading", dependencies: ["StrictJSON", "CLibCrypto"],
+            swiftSettings: strict),
         .target(
             name: "Inference",
             dependencies: ["ModelLoading", "CKernels", "COpenBLAS", policyKit],
             swiftSettings: strict),
+        .target(
+            name: "Training",
+            dependencies: [
+                "Inference", "ModelLoading", "MoLE", "StrictJSON", "Tokenization", "COpenBLAS",
+                policyKit,
+            ], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
@@ -107,7 +117,7 @@ let package = Package(
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                policyKit, arguments, log,
+                "MoLE", "Tokenization", "Training", policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -168,6 +178,12 @@ let package = Package(
                 policyKit,
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Inference", "ModelLoading", "MoLE", "Tokenization", "Training", "TestSupport",
+                policyKit,
+            ], swiftSettings: strict),
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests",

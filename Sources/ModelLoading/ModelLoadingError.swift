@@ -8,6 +8,8 @@ package struct ModelLoadingError: Error, Equatable, CustomStringConvertible {
         case notFound
         /// The file exists but could not be opened, read or mapped.
         case unreadable
+        /// A file could not be written.
+        case unwritable
         /// A file, a number or a count is over a fixed limit.
         case tooLarge
         /// A JSON file is not JSON, repeats a key, or is nested too deeply.

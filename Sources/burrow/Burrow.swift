@@ -12,6 +12,6 @@ struct Burrow: ParsableCommand {
         subcommands: [
             Serve.self, Status.self, TraceCommand.self, Generate.self, Validate.self, Schema.self,
             Explain.self,
-            PluginCommand.self, AdapterCommand.self, Bench.self, Simulate.self,
+            PluginCommand.self, AdapterCommand.self, Bench.self, Simulate.self, TrainCommand.self,
         ])
 }

@@ -19,8 +19,12 @@ struct LayerTests {
         "Simulation": ["StrictJSON", "Scheduling", "Workloads", "PolicyKit"],
         "ManifestLoading": ["Spelling", "CLibYAML", "PolicyKit"],
         "Tokenization": ["StrictJSON", "CPCRE2"],
-        "ModelLoading": ["StrictJSON"],
+        "ModelLoading": ["StrictJSON", "CLibCrypto"],
         "Inference": ["ModelLoading", "CKernels", "COpenBLAS", "PolicyKit"],
+        "Training": [
+            "Inference", "ModelLoading", "MoLE", "StrictJSON", "Tokenization", "COpenBLAS",
+            "PolicyKit",
+        ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
@@ -31,12 +35,13 @@ struct LayerTests {
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "PolicyKit",
+            "MoLE", "Tokenization", "Training", "PolicyKit",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
-        "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CKernels",
+        "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
+        "CKernels",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

@@ -25,6 +25,8 @@ struct SafetensorsHeader {
 
     /// In the order of their bytes.
     let entries: [Entry]
+    /// What the writer noted, without a meaning here.
+    let metadata: [String: String]
 
     /// The bytes that `dataStart` needs.
     static let lengthBytes = 8
@@ -45,9 +47,10 @@ struct SafetensorsHeader {
             throw Self.malformed("the header is not a JSON object")
         }
         var entries: [Entry] = []
+        var metadata: [String: String] = [:]
         for member in table.members {
             if member.name == "__metadata__" {
-                try Self.checkMetadata(member.value)
+                metadata = try Self.metadata(member.value)
             } else {
                 entries.append(try Self.entry(member.name, member.value, dataStart: start))
             }
@@ -57,6 +60,7 @@ struct SafetensorsHeader {
         }
         try Self.checkCover(entries, dataStart: start, fileBytes: fileBytes)
         self.entries = entries
+        self.metadata = metadata
     }
 
     private static func malformed(_ message: String, tensor: String? = nil) -> ModelLoadingError {
@@ -85,11 +89,20 @@ struct SafetensorsHeader {
         return start
     }
 
-    private static func checkMetadata(_ value: JSONValue) throws(ModelLoadingError) {
-        guard case .object(let object) = value,
-            object.members.allSatisfy({ $0.value.string != nil })
-        else { throw malformed("must map strings to strings", tensor: "__metadata__") }
+    private static func metadata(
+        _ value: JSONValue
+    ) throws(ModelLoadingError) -> [String: String] {
+        guard case .object(let object) = value else { throw malformedMetadata }
+        var metadata: [String: String] = [:]
+        for member in object.members {
+            guard let text = member.value.string else { throw malformedMetadata }
+            metadata[member.name] = text
+        }
+        return metadata
     }
+
+    private static let malformedMetadata = malformed(
+        "must map strings to strings", tensor: "__metadata__")
 
     private static func entry(
         _ name: String, _ value: JSONValue, dataStart: Int

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MoLE
+internal import ModelLoading
+internal import PolicyKit
+
+/// A gate that is trained: its points, at each the units that give sets of weights.
+final class GateNetwork<Scalar: TrainingScalar> {
+    let configuration: MoLEConfiguration
+    let parameters: [Parameter<Scalar>]
+    /// Of each point, a unit for each of its sets of weights; none where all weights are the same.
+    private let units: [[GateUnit<Scalar>]]
+    private let places: [GatePlace: Int]
+    /// Of each point, once it was calibrated.
+    private var whitenings: [Whitening<Scalar>?]
+
+    private struct GatePlace: Hashable {
+        let reading: GateReading
+        let layer: Int
+    }
+
+    /// A gate that gives all experts the same weight, to be trained.
+    init(
+        _ configuration: MoLEConfiguration, experts: ExpertStack<Scalar>,
+        for model: ModelConfiguration, seed: UInt64
+    ) {
+        self.configuration = configuration
+        var random = SeededNumbers(seed: seed)
+        var parameters: [Parameter<Scalar>] = []
+        var units: [[GateUnit<Scalar>]] = []
+        var places: [GatePlace: Int] = [:]
+        for site in configuration.sites(in: experts.mixture(configuration, over: model)) {
+            places[GatePlace(reading: site.point.reading, layer: site.point.layer)] = units.count
+            let width = Self.width(of: site.point, experts, model)
+            units.append(
+                site.names.map { name in
+                    GateUnit(configuration, name: name, width: width, &parameters, &random)
+                })
+        }
+        self.units = units
+        self.parameters = parameters
+        self.places = places
+        whitenings = units.map { _ in nil }
+    }
+
+    private static func width(
+        of point: GatePoint, _ experts: ExpertStack<Scalar>, _ model: ModelConfiguration
+    ) -> Int {
+        switch point.reading {
+        case .tokens: 0
+        case .finalHidden, .blockInput: model.hiddenSize
+        case .input(let group): group.linears.first.map(model.inputSize(of:)) ?? 0
+        case .shrunk(let group):
+            group.linears.reduce(0) { $0 + (experts[point.layer, $1]?.down.rows ?? 0) }
+        }
+    }
+
+    /// The number of the point that is asked at a place, if one is.
+    func point(_ reading: GateReading, _ layer: Int) -> Int? {
+        places[GatePlace(reading: reading, layer: layer)]
+    }
+
+    /// Weighs all rows at a point.
+    func weigh(
+        at index: Int, _ features: Matrix<Scalar>, _ batch: TokenBatch
+    ) -> PointTape<Scalar> {
+        let normed = Matrix<Scalar>(features.rows, features.columns)
+        var factors: [Scalar] = []
+        if let norm {
+            factors = norm.apply(features, into: normed)
+        } else {
+            normed.copy(features)
+        }
+        let read = whitenings[index]?.apply(normed) ?? normed
+        let tapes = units[index].map { $0.weigh(read, batch, parameters) }
+        return PointTape(
+            index: index, features: features, read: read, factors: factors,
+            isTrained: !tapes.isEmpty,
+            units: tapes.isEmpty ? [uniform(rows: features.rows)] : tapes)
+    }
+
+    /// Adds the derivatives by the parameters to `gradients` and that by the features to `target`,
+    /// given those by the weights in the tape.
+    func propagate(
+        _ tape: PointTape<Scalar>, _ batch: TokenBatch, _ gradients: [Matrix<Scalar>],
+        into target: Matrix<Scalar>
+    ) {
+        let byRead = Matrix<Scalar>(tape.features.rows, tape.features.columns)
+        for (unit, unitTape) in zip(units[tape.index], tape.units) {
+            unit.propagate(
+                unitTape, tape.read, batch,
+                GateGradients(parameters: parameters, gradients: gradients, byFeatures: byRead))
+        }
+        let byNormed = whitenings[tape.index]?.propagate(byRead) ?? byRead
+        if let norm {
+            norm.propagate(byNormed, input: tape.features, factors: tape.factors, into: target)
+        } else {
+            target.add(byNormed)
+        }
+    }
+
+    // MARK: - Coordinates
+
+    /// What the points have read of some sequences: the sums of x̂ x̂ᵀ, and over how many rows.
+    struct Calibration {
+        fileprivate var products: [Matrix<Scalar>?]
+        fileprivate var counts: [Int]
+
+        init(_ gate: GateNetwork) {
+            products = gate.units.map { _ in nil }
+            counts = gate.units.map { _ in 0 }
+        }
+    }
+
+    /// Adds sequences that went through with the weights of the beginning: their prompts where
+    /// those alone count.
+    func note(_ pass: SequencePass<Scalar>, in calibration: inout Calibration) {
+        for index in units.indices where !units[index].isEmpty {
+            let read = pass.points[index].read
+            let products =
+                calibration.products[index] ?? Matrix<Scalar>(read.columns, read.columns)
+            for span in pass.batch.spans {
+                let rows =
+                    configuration.pooling == .prompt
+                    ? span.rows.prefix(span.promptTokens) : span.rows
+                let part = read.part(rows: rows)
+                products.set(part.transposed, times: part, adding: true)
+                calibration.counts[index] += rows.count
+            }
+            calibration.products[index] = products
+        }
+    }
+
+    /// Chooses the coordinates of all points.
+    func calibrate(by calibration: Calibration, epsilon: Double) {
+        for index in units.indices {
+            whitenings[index] = calibration.products[index].flatMap {
+                Whitening(products: $0, count: calibration.counts[index], epsilon: epsilon)
+            }
+        }
+    }
+
+    /// What files hold for some values of the parameters: weights for the features themselves.
+    func folded(_ values: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
+        var folded = values
+        for (units, whitening) in zip(units, whitenings) {
+            guard let whitening else { continue }
+            for place in units.flatMap(\.inputPlaces) {
+                folded[place] = whitening.fold(values[place])
+            }
+        }
+        return folded
+    }
+
+    private func uniform(rows: Int) -> UnitTape<Scalar> {
+        let logits = Matrix<Scalar>(rows, configuration.logits)
+        return UnitTape(
+            hidden: logits, scaledLogits: logits, experts: configuration.experts.count)
+    }
+
+    private var norm: RMSNorm<Scalar>? {
+        guard configuration.normalisation == .rms else { return nil }
+        return RMSNorm(weight: nil, epsilon: Scalar(configuration.epsilon))
+    }
+}
+
+extension ExpertStack {
+    /// What is trained for, as the gate's points depend on it.
+    fileprivate func mixture(
+        _ configuration: MoLEConfiguration, over model: ModelConfiguration
+    ) -> MixtureDescription {
+        var experts = configuration.experts.map {
+            MixtureExpert(name: $0.name, digest: $0.sha256, ranks: [:])
+        }
+        for layer in 0..<model.layerCount {
+            for matrix in ModelMatrix.allCases {
+                guard let site = self[layer, matrix.linear] else { continue }
+                let place = MatrixPlace(layer: layer, matrix: matrix)
+                for (expert, ranks) in site.ranks.enumerated() where !ranks.isEmpty {
+                    experts[expert].ranks[place] = ranks.count
+                }
+            }
+        }
+        return MixtureDescription(
+            name: "", layers: model.layerCount, hiddenSize: model.hiddenSize, experts: experts)
+    }
+}
+
+/// What a point keeps for the way back.
+final class PointTape<Scalar: TrainingScalar> {
+    let index: Int
+    let features: Matrix<Scalar>
+    /// What the units have read: normed, and in other coordinates where there are some.
+    let read: Matrix<Scalar>
+    let factors: [Scalar]
+    /// Whether there are parameters behind the weights; otherwise they are all the same.
+    let isTrained: Bool
+    let units: [UnitTape<Scalar>]
+
+    init(
+        index: Int, features: Matrix<Scalar>, read: Matrix<Scalar>, factors: [Scalar],
+        isTrained: Bool, units: [UnitTape<Scalar>]
+    ) {
+        self.isTrained = isTrained
+        self.index = index
+        self.features = features
+        self.read = read
+        self.factors = factors
+        self.units = units
+    }
+
+    private func unit(ofMatrix place: Int) -> UnitTape<Scalar> {
+        units.count == 1 ? units[0] : units[place]
+    }
+
+    /// `[rows, experts]`, for the matrix at a place in its group.
+    func weights(ofMatrix place: Int) -> Matrix<Scalar> { unit(ofMatrix: place).weights }
+
+    /// The derivative by the weights, to be added to.
+    func gradient(ofMatrix place: Int) -> Matrix<Scalar> { unit(ofMatrix: place).gradient }
+}
+
+extension SequencePass {
+    /// Asks the gate for new weights if a point of it is here.
+    func askGate(
+        _ reading: GateReading, _ layer: Int, _ features: @autoclosure () -> Matrix<Scalar>
+    ) {
+        guard let gate = network.gate, let index = gate.point(reading, layer) else { return }
+        points.append(gate.weigh(at: index, features(), batch))
+    }
+
+    /// The way back of ``askGate(_:_:_:)``; adds to the derivative by the features.
+    func propagateGate(_ reading: GateReading, _ layer: Int, into gradient: Matrix<Scalar>) {
+        guard let gate = network.gate, let index = gate.point(reading, layer) else { return }
+        gate.propagate(points[index], batch, gradients, into: gradient)
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import MoLE
+
+/// What gives one set of weights: the formulas of `MoLEConfiguration`, and their derivatives.
+struct GateUnit<Scalar: TrainingScalar> {
+    private let experts: Int
+    private let pooling: TokenPooling<Scalar>
+    /// Places in the list of parameters.
+    private let token: Int?
+    private let pool: Int?
+    private let bias: Int
+    private let output: Int?
+    private let outputBias: Int?
+    private let temperature: Int
+
+    /// Appends its parameters: all zeros, but for the hidden layer's inputs, which must differ from
+    /// each other to be trained and are drawn as linear layers usually are, within 1/√width.
+    init(
+        _ configuration: MoLEConfiguration, name: String, width: Int,
+        _ parameters: inout [Parameter<Scalar>], _ random: inout SeededNumbers
+    ) {
+        experts = configuration.experts.count
+        pooling = TokenPooling(configuration)
+        let (rows, logits) = (configuration.projected, configuration.logits)
+        func append(_ part: String, _ shape: [Int], decays: Bool = false) -> Int {
+            let matrix = Matrix<Scalar>(shape.count == 2 ? shape[0] : 1, shape[shape.count - 1])
+            parameters.append(
+                Parameter(name: "\(name).\(part)", shape: shape, matrix: matrix, decays: decays))
+            return parameters.count - 1
+        }
+        let hasToken = configuration.pooling.hasTokenTerm
+        let hasPool = configuration.pooling.hasPoolTerm
+        token = hasToken ? append("gate.weight", [rows, width], decays: true) : nil
+        pool = hasPool ? append("pool.weight", [rows, width], decays: true) : nil
+        bias = append("bias", [rows])
+        let isHidden = configuration.hidden > 0
+        output = isHidden ? append("out.weight", [logits, rows], decays: true) : nil
+        outputBias = isHidden ? append("out.bias", [logits]) : nil
+        temperature = append("log_tau", [1])
+        guard isHidden else { return }
+        for place in inputPlaces {
+            random.fill(parameters[place].matrix, within: 1 / Double(max(1, width)).squareRoot())
+        }
+    }
+
+    /// The places of the matrices that multiply features.
+    var inputPlaces: [Int] { [token, pool].compactMap { $0 } }
+
+    func weigh(
+        _ features: Matrix<Scalar>, _ batch: TokenBatch, _ parameters: [Parameter<Scalar>]
+    ) -> UnitTape<Scalar> {
+        let projected = Matrix<Scalar>(features.rows, parameters[bias].matrix.columns)
+        if let pool {
+            projected.set(features, times: parameters[pool].matrix.transposed)
+            pooling.apply(to: projected, batch)
+        }
+        if let token {
+            projected.set(features, times: parameters[token].matrix.transposed, adding: true)
+        }
+        projected.addToRows(parameters[bias].matrix)
+        var logits = projected
+        if let output, let outputBias {
+            for row in 0..<projected.rows {
+                let values = projected.row(row)
+                for column in 0..<projected.columns { values[column] = max(0, values[column]) }
+            }
+            logits = Matrix(features.rows, parameters[output].matrix.rows)
+            logits.set(projected, times: parameters[output].matrix.transposed)
+            logits.addToRows(parameters[outputBias].matrix)
+        }
+        let scaled = logits.copied()
+        scaled.scale(by: Scalar.exponential(-parameters[temperature].matrix[0, 0]))
+        return UnitTape(hidden: projected, scaledLogits: scaled, experts: experts)
+    }
+
+    func propagate(
+        _ tape: UnitTape<Scalar>, _ features: Matrix<Scalar>, _ batch: TokenBatch,
+        _ result: GateGradients<Scalar>
+    ) {
+        let byLogits = tape.gradientByScaledLogits()
+        var byTemperature: Scalar = 0
+        for row in 0..<byLogits.rows {
+            let (gradient, logits) = (byLogits.row(row), tape.scaledLogits.row(row))
+            for column in 0..<byLogits.columns {
+                byTemperature -= gradient[column] * logits[column]
+            }
+        }
+        result.gradients[temperature][0, 0] += byTemperature
+        byLogits.scale(by: Scalar.exponential(-result.parameters[temperature].matrix[0, 0]))
+        let byProjected = propagateHidden(tape, byLogits, result)
+        result.gradients[bias].addRows(of: byProjected)
+        if let token { result.add(byProjected, features, parameter: token) }
+        if let pool {
+            pooling.propagate(byProjected, batch)
+            result.add(byProjected, features, parameter: pool)
+        }
+    }
+
+    private func propagateHidden(
+        _ tape: UnitTape<Scalar>, _ byLogits: Matrix<Scalar>, _ result: GateGradients<Scalar>
+    ) -> Matrix<Scalar> {
+        guard let output, let outputBias else { return byLogits }
+        result.gradients[outputBias].addRows(of: byLogits)
+        result.gradients[output].set(byLogits.transposed, times: tape.hidden, adding: true)
+        let byHidden = Matrix<Scalar>(byLogits.rows, tape.hidden.columns)
+        byHidden.set(byLogits, times: result.parameters[output].matrix)
+        for row in 0..<byHidden.rows {
+            let (gradient, hidden) = (byHidden.row(row), tape.hidden.row(row))
+            for column in 0..<byHidden.columns where hidden[column] <= 0 { gradient[column] = 0 }
+        }
+        return byHidden
+    }
+}
+
+/// Where the derivatives of a gate go.
+struct GateGradients<Scalar: TrainingScalar> {
+    let parameters: [Parameter<Scalar>]
+    let gradients: [Matrix<Scalar>]
+    let byFeatures: Matrix<Scalar>
+
+    /// Those of a product of the features with a parameter.
+    func add(_ byProduct: Matrix<Scalar>, _ features: Matrix<Scalar>, parameter: Int) {
+        gradients[parameter].set(byProduct.transposed, times: features, adding: true)
+        byFeatures.set(byProduct, times: parameters[parameter].matrix, adding: true)
+    }
+}
+
+/// What a unit keeps for the way back.
+struct UnitTape<Scalar: TrainingScalar> {
+    /// After the rectifier, where there is a hidden layer; the logits otherwise.
+    let hidden: Matrix<Scalar>
+    /// Divided by the temperature.
+    let scaledLogits: Matrix<Scalar>
+    /// With that of the null expert, if there is one.
+    private let probabilities: Matrix<Scalar>
+    /// `[rows, experts]`
+    let weights: Matrix<Scalar>
+    /// The derivative by the weights, to be added to.
+    let gradient: Matrix<Scalar>
+
+    init(hidden: Matrix<Scalar>, scaledLogits: Matrix<Scalar>, experts: Int) {
+        self.hidden = hidden
+        self.scaledLogits = scaledLogits
+        probabilities = scaledLogits.copied()
+        for row in 0..<probabilities.rows {
+            Softmax<Scalar>.apply(
+                probabilities.row(row), probabilities.columns, of: probabilities.columns)
+        }
+        weights = probabilities.part(columns: 0..<experts)
+        gradient = Matrix(weights.rows, experts)
+    }
+
+    func gradientByScaledLogits() -> Matrix<Scalar> {
+        let result = Matrix<Scalar>(probabilities.rows, probabilities.columns)
+        result.part(columns: 0..<gradient.columns).copy(gradient)
+        for row in 0..<result.rows {
+            Softmax<Scalar>.propagate(result.row(row), probabilities.row(row), result.columns)
+        }
+        return result
+    }
+}
