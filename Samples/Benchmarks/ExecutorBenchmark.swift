@@ -108,7 +108,7 @@ struct ExecutorBenchmark: ParsableCommand {
         let bench = try MixtureBench(
             weights: openWeights(), type: WeightType(rawValue: dtype) ?? .bf16,
             keyValueType: keyValueType, threads: threads, rank: rank)
-        let costs = try MixtureCost.measure(bench, rounds: quick ? 1 : 40)
+        let costs = try MixtureCost.measure(bench, rounds: quick ? 12 : 48)
         if json { try printJSON(costs) } else { print(MixtureCost.table(costs)) }
     }
 

@@ -40,13 +40,26 @@ INLINE void shrink_tile(const KernelShrink *s, size_t rank, size_t row, const in
         }
         a += 32 * (type == KERNEL_BF16 ? 2 : 4);
     }
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int i = 0; i < RANKS; i++) {
-        float lanes[16];
-        UNROLL for (int v = 0; v < VECTORS; v++) {
-            register_store(lanes + LANES * v, sums[i][r][v]);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        float *h = s->h + (row + r) * s->h_stride + rank;
+        vf4 quarters[SHRINK_RANKS];
+        UNROLL for (int i = 0; i < RANKS; i++) {
+            float lanes[16];
+            UNROLL for (int v = 0; v < VECTORS; v++) {
+                register_store(lanes + LANES * v, sums[i][r][v]);
+            }
+            quarters[i] = sum_quarters(load(lanes));
         }
-        s->h[(row + r) * s->h_stride + rank + i] =
-            sum_lanes(load(lanes)) * (s->scales[rank + i] * s->factor);
+        if (RANKS == SHRINK_RANKS) {
+            vf4 scales;
+            memcpy(&scales, s->scales + rank, sizeof scales);
+            vf4 whole = sum_four(quarters[0], quarters[1], quarters[2], quarters[3]) *
+                        (scales * (vf4)(s->factor));
+            memcpy(h, &whole, sizeof whole);
+        } else {
+            vf4 last = quarters[0];
+            h[0] = ((last.x + last.z) + (last.y + last.w)) * (s->scales[rank] * s->factor);
+        }
     }
 }
 

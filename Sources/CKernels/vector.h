@@ -68,6 +68,22 @@ INLINE float sum_lanes(vf v) {
     return (b.x + b.z) + (b.y + b.w);
 }
 
+typedef float vf4 __attribute__((ext_vector_type(4)));
+
+// The lanes added up to four, as the first two steps of `sum_lanes` do.
+INLINE vf4 sum_quarters(vf v) {
+    __attribute__((ext_vector_type(8))) float a = v.lo + v.hi;
+    return a.lo + a.hi;
+}
+
+// The sums of four vectors whose lanes were added up to four; the bits of `sum_lanes`.
+INLINE vf4 sum_four(vf4 a, vf4 b, vf4 c, vf4 d) {
+    vf4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    vf4 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
+           __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 INLINE float largest_lane(vf v) {
     typedef float v8 __attribute__((ext_vector_type(8)));
     typedef int32_t i8 __attribute__((ext_vector_type(8)));
