@@ -94,7 +94,9 @@ func exponential(_ x: Double) -> Double {
     if x.isNaN { return x }
     if x < -700 { return 0 }
     if x > 700 { return .infinity }
-    let k = (x * 1.442_695_040_888_963_4).rounded()
+    // To the nearest integer; `rounded()` is a library call for the oldest processors.
+    let power = Int(x * 1.442_695_040_888_963_4 + (x < 0 ? -0.5 : 0.5))
+    let k = Double(power)
     let r = (x - k * 6.931_471_803_691_238_16e-01) - k * 1.908_214_929_270_587_70e-10
     var sum = 1.0 / 479_001_600
     sum = sum * r + 1.0 / 39_916_800
@@ -109,5 +111,5 @@ func exponential(_ x: Double) -> Double {
     sum = sum * r + 0.5
     sum = sum * r + 1
     sum = sum * r + 1
-    return sum * Double(sign: .plus, exponent: Int(k), significand: 1)
+    return sum * Double(sign: .plus, exponent: power, significand: 1)
 }
