@@ -109,7 +109,7 @@ let package = Package(
         .target(
             name: "Hosting",
             dependencies: [
-                "StrictJSON", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
+                "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
                 "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
             ], swiftSettings: onTheLoop),
         .executableTarget(

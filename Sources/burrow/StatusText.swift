@@ -14,6 +14,7 @@ struct StatusText {
         var parts = [head]
         parts += status.replicas.indices.map { replica(status.replicas[$0], number: $0) }
         parts.append(adapters)
+        if !status.mixtures.isEmpty { parts.append(mixtures) }
         parts.append(policies)
         return parts.joined(separator: "\n\n")
     }
@@ -168,6 +169,19 @@ struct StatusText {
                     + (adapter.unfinished > 0 ? " (\(adapter.unfinished) now)" : ""),
                 HumanText.count(adapter.loads), HumanText.count(Int(service)),
                 (adapter.isPinned ? "pinned, " : "") + Self.places(adapter.residency),
+            ])
+        }
+        return table.text
+    }
+
+    private var mixtures: String {
+        var table = TextTable(header: ["MIXTURE", "GATE", "STATE", "EXPERTS"])
+        for mixture in status.mixtures {
+            let gate = mixture.gating == mixture.gatingType ? "" : " (\(mixture.gatingType))"
+            table.append([
+                mixture.name, mixture.gating + gate,
+                mixture.fault.map { "out of service: \($0)" } ?? "served",
+                mixture.experts.joined(separator: ", "),
             ])
         }
         return table.text

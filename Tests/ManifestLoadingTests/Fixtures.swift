@@ -31,6 +31,11 @@ struct CreditParameters: PolicyParameters {
     var label: String = ""
 }
 
+struct GateParameters: PolicyParameters {
+    @Parameter("Where the gate is.")
+    var gate: ParameterPath = ParameterPath("")
+}
+
 enum Fixtures {
     static let policies = [
         policy(.batching, "fcfs-unmerged"), policy(.fairness, "arrival-order"),
@@ -38,6 +43,7 @@ enum Fixtures {
         policy(.batching, "dlora-batching", SwitchParameters.declarations),
         policy(.fairness, "credit-fairness", CreditParameters.declarations),
         policy(.dispatch, "adapter-aware-dispatch"), policy(.dispatch, "round-robin"),
+        policy(.gating, "uniform"), policy(.gating, "mole-gate", GateParameters.declarations),
     ]
 
     private static func policy(

@@ -142,8 +142,21 @@ import Testing
         -> 6:60: error: spec.serviceClasses[1].name: 'a' is the name of another service class, at line 6
         tenants: [{name: alice, weight: 2}]
         -> 6:20: error: spec.tenants[0].name: tenants are told apart by their API keys; name a file of keys under server.apiKeys
-        mixtures: [{name: everything, experts: [a, b]}]
-        -> 6:14: error: spec.mixtures[0]: mixtures are not served by this version
+        mixtures: [{name: both, experts: [a, b]}]
+        -> 6:37: error: spec.mixtures[0].experts[0]: no adapter is called 'a'; spec.adapters has none
+        -> 6:40: error: spec.mixtures[0].experts[1]: no adapter is called 'b'; spec.adapters has none
+        mixtures: [{name: both}]
+        -> 6:14: error: spec.mixtures[0]: missing key 'experts', as experts: [roman, french, date]
+        mixtures: [{name: model, experts: [], gating: credit-fairness}]
+        -> 6:21: error: spec.mixtures[0].name: 'model' is the name of the base model
+        -> 6:37: error: spec.mixtures[0].experts: a mixture has 1 to 64 experts, this one has 0
+        -> 6:49: error: spec.mixtures[0].gating: 'credit-fairness' answers 'fairness', not 'gating'
+        mixtures: [{name: a, experts: [x, x], gating: mole-gait}, {name: a, experts: []}]
+        -> 6:34: error: spec.mixtures[0].experts[0]: no adapter is called 'x'; spec.adapters has none
+        -> 6:37: error: spec.mixtures[0].experts[1]: 'x' is an expert of this mixture already
+        -> 6:49: error: spec.mixtures[0].gating: no instance and no gating policy is called 'mole-gait' (did you mean 'mole-gate'?)
+        -> 6:68: error: spec.mixtures[1].name: 'a' is the name of another mixture, at line 6
+        -> 6:80: error: spec.mixtures[1].experts: a mixture has 1 to 64 experts, this one has 0
         mixtures: none
         -> 6:13: error: spec.mixtures: expected a list, found 'none'
         replicas: {count: 65}
@@ -212,8 +225,8 @@ import Testing
         -> 6:21: error: spec.plugins.budget: must be from 1us to 10s, found 20s
         plugins: {instances: [{type: lru}]}
         -> 6:25: error: spec.plugins.instances[0]: missing key 'name', as name: credits
-        plugins: {instances: [{name: a, type: mole-gate}]}
-        -> 6:41: error: spec.plugins.instances[0].type: no policy has the type 'mole-gate'; known: adapter-aware-dispatch, arrival-order, credit-fairness, dlora-batching, fcfs-unmerged, least-pending, lru, round-robin
+        plugins: {instances: [{name: a, type: ilp-migration}]}
+        -> 6:41: error: spec.plugins.instances[0].type: no policy has the type 'ilp-migration'; known: adapter-aware-dispatch, arrival-order, credit-fairness, dlora-batching, fcfs-unmerged, least-pending, lru, mole-gate, round-robin, uniform
         plugins: {instances: [{name: a, type: lru}, {name: a, type: lru}]}
         -> 6:54: error: spec.plugins.instances[1].name: 'a' is the name of another instance, at line 6
         plugins: {instances: [{name: a, type: dlora-batching, parameters: {alpah: 1}}]}

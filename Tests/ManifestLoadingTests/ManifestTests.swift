@@ -20,7 +20,9 @@ import Testing
             - {directory: ../Samples/adapters}
             - {name: legal, path: /models/legal, pinned: true}
             - {synthetic: {count: 16, rank: 8, seed: 1}}
-          mixtures: []
+          mixtures:
+            - {name: both, experts: [legal, synthetic-3], weight: 2}
+            - {name: gated, experts: [legal], gating: mole}
           replicas: {count: 2, threads: 3, memory: 2GiB, adapterMemory: 512MiB,
                      mergedMemory: 0B, maxBatch: 16, maxStepTokens: 256, stallBudget: 150ms,
                      prefixCache: off}
@@ -31,6 +33,7 @@ import Testing
             budget: 200us
             instances:
               - {name: switch,  type: dlora-batching, parameters: {alpha: 1.5, mixed: false}}
+              - {name: mole, type: mole-gate, parameters: {gate: gates/both}}
               - name: credits
                 type: credit-fairness
                 parameters: {starvation: 1.5s, table: 8KiB, weights: w.txt, label: no}
@@ -83,6 +86,38 @@ import Testing
             ])
         #expect(synthetic.names.first == "synthetic-0")
         #expect(synthetic.names.last == "synthetic-15")
+    }
+
+    @Test func mixturesNameTheirExpertsAndTheirGate() throws {
+        let manifest = try #require(Fixtures.validate(Self.everything).manifest)
+        let mixtures = manifest.spec.mixtures
+        #expect(mixtures.map(\.name.value) == ["both", "gated"])
+        #expect(mixtures.map { $0.experts.map(\.value) } == [["legal", "synthetic-3"], ["legal"]])
+        #expect(mixtures.map(\.share.weight.value) == [2, 1])
+        #expect(mixtures.map { manifest.gating(of: $0).type } == ["uniform", "mole-gate"])
+        #expect(
+            manifest.gating(of: mixtures[1]).parameters
+                == ["gate": .string("/manifests/gates/both")])
+    }
+
+    @Test func aMixtureHasOneToSixtyFourExperts() {
+        func faults(_ count: Int) -> [String] {
+            let experts = (0..<count).map { "synthetic-\($0)" }.joined(separator: ", ")
+            return Fixtures.faults(
+                Fixtures.manifest(
+                    """
+                      adapters: [{synthetic: {count: 65, rank: 8}}]
+                      mixtures: [{name: all, experts: [\(experts)]}]
+                    """))
+        }
+        #expect(faults(1) == [] && faults(64) == [])
+        for count in [0, 65] {
+            #expect(
+                faults(count) == [
+                    "m.yaml:7:35: error: spec.mixtures[0].experts: a mixture has 1 to 64 experts, "
+                        + "this one has \(count)"
+                ])
+        }
     }
 
     private static let shares = """
@@ -165,7 +200,7 @@ import Testing
             ])
         let dispatch = manifest.selection(of: .dispatch)
         #expect(dispatch.type == "adapter-aware-dispatch")
-        #expect(dispatch.position == SourcePosition(line: 26, column: 61, endColumn: 83))
+        #expect(dispatch.position == SourcePosition(line: 29, column: 61, endColumn: 83))
         #expect(throws: Never.self) { try CreditParameters(values: fairness.parameters) }
     }
 
@@ -283,7 +318,7 @@ import Testing
         #expect(
             validation.diagnostics.map(\.headline) == [
                 "m.yaml:6:32: warning: spec.plugins.instances[0].name: "
-                    + "no slot of the pipeline names 'spare'"
+                    + "no slot of the pipeline and no mixture names 'spare'"
             ])
     }
 }

@@ -29,7 +29,7 @@ struct LayerTests {
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
-            "StrictJSON", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
+            "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
             "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
         ],
         "burrow": [

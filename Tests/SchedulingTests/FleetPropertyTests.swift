@@ -61,10 +61,12 @@ struct FleetPropertyTests {
         var drafts = (computed: 0, accepted: 0)
         var ahead = 0
         var wasted = 0
+        var whole = 0
         for seed in 0..<10 as Range<UInt64> {
             var random = RandomFleet(seed: seed, policies: .builtIn)
             for _ in 0..<400 { random.happen() }
             _ = random.drain(rounds: 20_000)
+            whole += random.witness.whole
             for replica in random.fleet.replicas {
                 preemptions += replica.counters.preemptions
                 ahead += replica.counters.aheadSteps
@@ -76,9 +78,10 @@ struct FleetPropertyTests {
         print(
             """
             in ten runs: \(preemptions) preemptions, \(ahead) steps ahead, \(wasted) tokens \
-            wasted, \(drafts.accepted) of \(drafts.computed) drafts accepted
+            wasted, \(drafts.accepted) of \(drafts.computed) drafts accepted, \(whole) prompts \
+            computed whole
             """)
-        #expect(preemptions > 0 && ahead > 0 && wasted > 0)
+        #expect(preemptions > 0 && ahead > 0 && wasted > 0 && whole > 0)
         #expect(drafts.accepted > 0 && drafts.accepted < drafts.computed)
     }
 }

@@ -29,12 +29,15 @@ struct PrefixSharingTests {
         }
 
         mutating func submit(
-            _ id: UInt64, _ prompt: [Int32], most: Int = 1, on adapter: AdapterID = .base
+            _ id: UInt64, _ prompt: [Int32], most: Int = 1, on adapter: AdapterID = .base,
+            variant: UInt64 = 0, undivided: Bool = false
         ) {
             var new = NewRequest(
                 id: request(id), adapter: adapter, arrival: .start, promptTokens: prompt.count)
             new.prompt = prompt
             new.maximumTokens = most
+            new.variant = variant
+            new.isUndivided = undivided
             #expect(scheduler.submit(new, at: .start) == nil)
             for action in scheduler.takeActions() {
                 guard case .load(let id) = action else { continue }
@@ -113,6 +116,29 @@ struct PrefixSharingTests {
         }
         #expect(bench.step().rows == [[11, 8, 2], [12, 8, 2], [13, 8, 2]])
         #expect(bench.scheduler.pages.cachedPages == 6)
+    }
+
+    @Test
+    func pagesOfOneVariantAreNotSharedWithAnother() {
+        var bench = Bench()
+        for id in 1...3 as ClosedRange<UInt64> {
+            bench.submit(id, prompt, on: adapter(1), variant: id)
+            #expect(bench.step().rows == [[Int(id), 0, 10]])
+        }
+        bench.submit(12, prompt, on: adapter(1), variant: 2)
+        #expect(bench.step().rows == [[12, 8, 2]])
+        #expect(bench.scheduler.pages.cachedPages == 6)
+        bench.scheduler.retire(adapter(1), at: .start)
+        #expect(bench.scheduler.pages.cachedPages == 0, "all variants go with the adapter")
+    }
+
+    @Test
+    func aPromptThatMayNotBeCutSharesNothing() {
+        var bench = Bench()
+        bench.submit(1, prompt)
+        bench.step()
+        bench.submit(2, prompt, undivided: true)
+        #expect(bench.step().rows == [[2, 0, 10]])
     }
 
     @Test

@@ -149,6 +149,30 @@ nonisolated extension APIError {
         return APIError(.badRequest, message, parameter: "service_class")
     }
 
+    /// The reply to `mixture` beside a `model` that is none.
+    package static func noMixture(_ name: String) -> APIError {
+        APIError(
+            .badRequest,
+            "mixture: the model `\(name.excerpt(200))` is no mixture: leave it out, or name one.",
+            parameter: "mixture")
+    }
+
+    /// The reply to a mask with a name that is none of the mixture's experts.
+    package static func unknownExpert(_ name: String, known: [String]) -> APIError {
+        var message = "mixture.mask: there is no expert `\(name.excerpt(200))`"
+        if let near = nearestName(to: name, among: known) {
+            message += " (did you mean `\(near)`?)"
+        }
+        let list = known.map { "`\($0)`" }.joined(separator: ", ")
+        return APIError(.badRequest, message + "; experts: \(list).", parameter: "mixture.mask")
+    }
+
+    /// The reply where a mixture cannot be served just now; `reason` is a sentence without its end.
+    package static func mixtureOutOfService(_ name: String, because reason: String) -> APIError {
+        APIError(
+            .conflict, "The mixture `\(name)` is out of service: \(reason).", parameter: "model")
+    }
+
     init(_ error: JSONSyntaxError) {
         self.init(.badRequest, "The body is not valid JSON: \(error.description).")
     }

@@ -15,7 +15,8 @@ extension Engine {
             version: BurrowVersion.text, name: manifest.metadata.name.value,
             processIdentifier: Int(getpid()), uptime: start.duration(to: now).seconds,
             isDraining: isDraining, unfinishedRequests: unfinished, model: HostStatus.Model(model),
-            adapters: adapterStatuses(), replicas: fleet.replicas.map { status(of: $0, at: now) },
+            adapters: adapterStatuses(), mixtures: mixtureStatuses,
+            replicas: fleet.replicas.map { status(of: $0, at: now) },
             policies: policyStatuses(of: manifest, at: now))
     }
 
@@ -40,6 +41,14 @@ extension Engine {
                 unfinished: unfinished[entry.id] ?? 0, loads: entry.loads,
                 evictions: entry.evictions,
                 residency: fleet.replicas.map { $0.residency.state(of: entry.id).text })
+        }
+    }
+
+    private var mixtureStatuses: [HostStatus.Mixture] {
+        mixtures.values.sorted { $0.name < $1.name }.map { mixture in
+            HostStatus.Mixture(
+                name: mixture.name, experts: mixture.experts, gating: mixture.gating.name,
+                gatingType: mixture.gating.type, fault: mixture.fault)
         }
     }
 

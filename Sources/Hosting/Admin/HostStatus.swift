@@ -12,6 +12,7 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var unfinishedRequests: Int
     package var model: Model
     package var adapters: [Adapter]
+    package var mixtures: [Mixture]
     package var replicas: [Replica]
     package var policies: [Policy]
 
@@ -43,6 +44,19 @@ nonisolated package struct HostStatus: Codable, Sendable {
 
         /// For each replica `absent`, `loading` or `resident`.
         package var residency: [String]
+    }
+
+    /// A mixture of the manifest; among the adapters too while it is served.
+    package struct Mixture: Codable, Sendable {
+        package var name: String
+        package var experts: [String]
+
+        /// The name and the type of the policy that makes its gate.
+        package var gating: String
+        package var gatingType: String
+
+        /// Why it is out of service; `nil` where it is served.
+        package var fault: String?
     }
 
     package struct Replica: Codable, Sendable {

@@ -22,7 +22,7 @@ nonisolated struct AdapterLoad: Sendable {
 }
 
 /// Why an adapter could not be read or packed.
-nonisolated struct AdapterLoadFailure: Error, Sendable {
+nonisolated struct AdapterLoadFailure: Error, Sendable, CustomStringConvertible {
     var message: String
     /// Whether its files are not there, rather than wrong.
     var isMissing = false
@@ -33,6 +33,10 @@ nonisolated struct AdapterLoadFailure: Error, Sendable {
     }
 
     init(_ error: InferenceError) { message = error.description }
+
+    init(message: String) { self.message = message }
+
+    var description: String { message }
 }
 
 /// Reads and packs adapters on a thread of its own with a small team, so that neither the loop nor
@@ -48,6 +52,8 @@ nonisolated final class AdapterLoader: Sendable {
 
         var name: String
         var source: AdapterSource
+        /// Makes the gate, where it is a mixture.
+        var gating: GatingHandover?
         var purpose: Purpose
     }
 
@@ -67,15 +73,30 @@ nonisolated final class AdapterLoader: Sendable {
         }
     }
 
-    /// Reads and packs an adapter; the answer is `EngineMessage.packed`.
-    func load(_ entry: CatalogEntry, for replica: ReplicaID) {
+    /// Reads and packs an adapter or a mixture, whose gate `gating` makes; the answer is
+    /// `EngineMessage.packed`.
+    func load(
+        _ entry: CatalogEntry, gating: (any GatingPolicy)? = nil, for replica: ReplicaID
+    ) {
         thread.post(
-            Request(name: entry.name, source: entry.source, purpose: .pack(entry.id, replica)))
+            Request(
+                name: entry.name, source: entry.source,
+                gating: gating.map(GatingHandover.init), purpose: .pack(entry.id, replica)))
     }
 
     /// Reads and checks an adapter; the answer is `EngineMessage.read`.
     func read(_ source: AdapterSource, named name: String, ticket: Int) {
         thread.post(Request(name: name, source: source, purpose: .read(ticket: ticket)))
+    }
+
+    /// Opens a mixture and makes its gate; the answer is `EngineMessage.opened`.
+    func open(
+        _ mixture: MixtureSource, named name: String, gating: any GatingPolicy, ticket: Int
+    ) {
+        thread.post(
+            Request(
+                name: name, source: .mixture(mixture), gating: GatingHandover(policy: gating),
+                purpose: .read(ticket: ticket)))
     }
 
     func close() { thread.close() }
@@ -92,6 +113,9 @@ nonisolated final class AdapterLoader: Sendable {
         case .synthetic(let rank, let seed):
             AdapterWeights.synthetic(
                 name: name, rank: rank, seed: seed, for: model.configuration)
+        case .mixture:
+            throw ModelLoadingError(
+                .unsupportedAdapter, "'\(name)' is a mixture, which cannot be an adapter")
         }
     }
 
@@ -100,6 +124,13 @@ nonisolated final class AdapterLoader: Sendable {
     ) -> EngineMessage {
         switch request.purpose {
         case .read(let ticket):
+            if let mixture = request.source.mixture {
+                return .opened(
+                    ticket: ticket,
+                    Result { () throws(AdapterLoadFailure) in
+                        try openMixture(mixture, of: request, for: model, values: true)
+                    })
+            }
             let weights = Result { () throws(ModelLoadingError) in
                 try open(request.source, named: request.name, for: model)
             }
@@ -117,6 +148,16 @@ nonisolated final class AdapterLoader: Sendable {
     private static func pack(
         _ request: Request, for model: ServedModel, _ team: ThreadTeam?
     ) throws(AdapterLoadFailure) -> PackedAdapter {
+        if let source = request.source.mixture {
+            let mixture = try openMixture(source, of: request, for: model, values: false)
+            do throws(InferenceError) {
+                return try PackedAdapter(
+                    mixture: request.name, experts: mixture.experts, gate: mixture.gate,
+                    for: model.packed, team: team)
+            } catch {
+                throw AdapterLoadFailure(error)
+            }
+        }
         let weights: AdapterWeights
         do {
             weights = try open(
@@ -129,5 +170,15 @@ nonisolated final class AdapterLoader: Sendable {
         } catch {
             throw AdapterLoadFailure(error)
         }
+    }
+
+    private static func openMixture(
+        _ mixture: MixtureSource, of request: Request, for model: ServedModel, values: Bool
+    ) throws(AdapterLoadFailure) -> OpenedMixture {
+        guard let gating = request.gating else {
+            throw AdapterLoadFailure(message: "nothing was given that could make its gate")
+        }
+        return try OpenedMixture.open(
+            mixture, named: request.name, for: model, by: gating.policy, values: values)
     }
 }

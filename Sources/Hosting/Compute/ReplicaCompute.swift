@@ -46,6 +46,10 @@ nonisolated struct DrawnStep: Sendable {
     var drawn: [Result<[DrawnToken], SamplingError>?]
     /// Rows that were left out, as their texts had ended.
     var dropped: [Int]
+    /// For each row of the job the mean weights of a mixture's experts; empty for all others.
+    var gateMeans: [[Float]]
+    /// Why the gates of rows of the job failed, by their indices.
+    var gateFaults: [Int: InferenceError] = [:]
 }
 
 /// What a compute thread answers.

@@ -38,7 +38,8 @@ nonisolated struct StepWorker {
         let executor = try executor.get()
         if let fault = job.fault { throw fault }
         var output = DrawnStep(
-            times: StepTimes(), drawn: Array(repeating: nil, count: job.rows.count), dropped: [])
+            times: StepTimes(), drawn: Array(repeating: nil, count: job.rows.count), dropped: [],
+            gateMeans: Array(repeating: [], count: job.rows.count))
         var chunks: [SequenceChunk] = []
         chunks.reserveCapacity(job.rows.count)
         var indices: [Int] = []
@@ -61,6 +62,12 @@ nonisolated struct StepWorker {
             ExecutorStep(weights: job.weights, chunks: chunks), beforeHead: nearlyDone)
         lastEnd = EventLoop.now
         output.times = step.times
+        for (chunk, index) in indices.enumerated() where job.rows[index].chunk.gating != nil {
+            output.gateMeans[index] = step.gateMeans(ofChunk: chunk)
+        }
+        for fault in step.gateFailures {
+            if let chunk = fault.chunk { output.gateFaults[indices[chunk]] = fault }
+        }
         draw(from: step, for: indices, of: job, on: executor, into: &output)
         return output
     }

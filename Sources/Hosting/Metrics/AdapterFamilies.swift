@@ -11,6 +11,7 @@ nonisolated struct AdapterFamilies: Sendable {
     let evictions: MetricFamilyID<CounterKind>
     let aborts: MetricFamilyID<CounterKind>
     let residentBytes: MetricFamilyID<GaugeKind>
+    let gateWeight: MetricFamilyID<HistogramKind>
     /// `vllm:lora_requests_info`, the contract of the gateways that route by adapter.
     let inUse: MetricFamilyID<GaugeKind>
 
@@ -49,6 +50,11 @@ nonisolated struct AdapterFamilies: Sendable {
                 "burrow:adapter_resident_bytes", "What its weights take in a replica's memory.",
                 labels: ["model_name", "engine", "adapter"], openLabel: "adapter",
                 seriesLimit: overflow ? .max : places))
+        gateWeight = registry.histogram(
+            MetricDescription(
+                "burrow:gate_weight",
+                "What an expert of a mixture has counted in a choice: the mean over its tokens.",
+                labels: ["model_name", "mixture", "expert"]), bounds: MetricBuckets.gateWeight)
         inUse = registry.gauge(
             MetricDescription(
                 "vllm:lora_requests_info",

@@ -24,6 +24,8 @@ nonisolated package enum MetricBuckets {
     package static let adapterLatency: [Double] = [
         0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 10, 40, 160,
     ]
+    /// Few, since each expert of each mixture has its own.
+    package static let gateWeight: [Double] = [0.01, 0.05, 0.125, 0.25, 0.5, 0.75, 0.9, 0.99]
     package static let step: [Double] = [
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
     ]

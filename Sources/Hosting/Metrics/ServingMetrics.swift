@@ -224,6 +224,7 @@ nonisolated extension ServingMetrics {
     package mutating func adapterRemoved(_ name: String) {
         adapters[name] = nil
         registry.removeAll(label: "adapter", value: name)
+        registry.removeAll(label: "mixture", value: name)
     }
 
     /// The adapters of running and of waiting requests, for gateways; call before `exposition`.
@@ -242,6 +243,16 @@ nonisolated extension ServingMetrics {
         let series = registry.series(adapterFamilies.inUse, values)
         registry.set(series, to: unixTime)
         inUse = (running, waiting, series)
+    }
+
+    /// What the experts of a mixture have counted in a choice that has ended.
+    package mutating func gateWeighed(
+        mixture: String, _ weights: [(expert: String, weight: Double)]
+    ) {
+        for (expert, weight) in weights {
+            let values = [configuration.modelName, mixture, expert]
+            registry.observe(weight, in: registry.series(adapterFamilies.gateWeight, values))
+        }
     }
 
     private mutating func setResidentBytes(of name: String, replica: Int, to bytes: Int) {

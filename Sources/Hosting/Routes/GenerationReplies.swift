@@ -86,6 +86,7 @@ final class GenerationReplies {
         }
         choice.finishReason = delta.finish?.reason
         choice.stopReason = delta.finish?.stop
+        choice.gate = delta.gate
         exchange.send(ReplyChunk(head: head, choices: [choice], usage: chunkUsage()).event)
     }
 
@@ -96,6 +97,7 @@ final class GenerationReplies {
         if let finish = delta.finish {
             choices[delta.choice].finishReason = finish.reason
             choices[delta.choice].stopReason = finish.stop
+            choices[delta.choice].gate = delta.gate
         }
     }
 

@@ -11,18 +11,17 @@ struct JobResolution {
     let model: ServedModel
     let catalog: AdapterCatalog
     var shares = ServiceShares()
+    /// Why mixtures that are out of service are so, by name.
+    var faults: [String: String] = [:]
 
     /// - Throws: 404 for an unknown model, 400 for an unknown service class and for what the
     ///   tokenizer, the template or the sampler refuses.
     func job(for request: GenerationRequest, tenant: TenantID) throws(APIError) -> GenerationJob {
-        if request.mixture != nil {
-            throw APIError(
-                .badRequest, "mixture: this server serves no mixtures: leave it out.",
-                parameter: "mixture")
-        }
         let name = request.model ?? model.name
+        let served = try served(name, request.mixture)
         var job = GenerationJob(
-            model: name, adapter: try adapter(named: name), prompts: try prompts(of: request))
+            model: name, adapter: served.adapter, prompts: try prompts(of: request))
+        job.mixture = served.mixture
         job.tenant = tenant
         job.tenantWeight = shares.weight(of: tenant)
         job.firstTokenTarget = try shares.firstTokenTarget(
@@ -43,6 +42,7 @@ struct JobResolution {
 
     func adapter(named name: String) throws(APIError) -> AdapterID {
         if name == model.name { return .base }
+        if let fault = faults[name] { throw .mixtureOutOfService(name, because: fault) }
         guard let entry = catalog[name] else {
             throw .unknownModel(name, known: [model.name] + catalog.entries.map(\.name))
         }
@@ -54,6 +54,34 @@ struct JobResolution {
             .badRequest,
             "\(parameter): the served model has no tokenizer: send prompts as token ids.",
             parameter: parameter)
+    }
+
+    /// Whose weights a request runs on, and what it asks of a mixture.
+    ///
+    /// A mixture of which one expert is left is that adapter, and one of which none is left is the
+    /// base: the answer has to be theirs bit for bit.
+    private func served(
+        _ name: String, _ fields: MixtureFields?
+    ) throws(APIError) -> (adapter: AdapterID, mixture: MixtureJob?) {
+        let adapter = try adapter(named: name)
+        guard let entry = catalog[name], let source = entry.source.mixture else {
+            if fields != nil { throw .noMixture(name) }
+            return (adapter, nil)
+        }
+        var job = MixtureJob(experts: source.names)
+        job.needsWholePrompt = entry.needsWholePrompt
+        job.reportsGate = fields?.reportsGate ?? false
+        for expert in fields?.mask ?? [] {
+            guard let index = source.names.firstIndex(of: expert) else {
+                throw .unknownExpert(expert, known: source.names)
+            }
+            job.masked |= 1 << UInt64(index)
+        }
+        let kept = source.names.indices.filter { job.masked >> UInt64($0) & 1 == 0 }
+        guard kept.count < 2, job.masked != 0 else { return (adapter, job) }
+        job.fixed = source.names.indices.map { kept.contains($0) ? 1 : 0 }
+        guard let only = kept.first else { return (.base, job) }
+        return (try self.adapter(named: source.names[only]), job)
     }
 
     // MARK: - Prompts

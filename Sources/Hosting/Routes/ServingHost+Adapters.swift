@@ -15,6 +15,9 @@ extension ServingHost {
         guard decoded.name != engine.model.name else {
             throw .adapterNameTaken(decoded.name, by: "the base model")
         }
+        guard engine.mixtures[decoded.name] == nil else {
+            throw .adapterNameTaken(decoded.name, by: "a mixture")
+        }
         let live = engine.catalog[decoded.name]
         try check(decoded.expectedGeneration, of: decoded.name)
         guard live == nil || decoded.replaces else { throw .adapterAlreadyLoaded(decoded.name) }
@@ -24,9 +27,11 @@ extension ServingHost {
             guard let self else { return }
             do throws(APIError) {
                 try add(weights, as: decoded, from: folder)
-                answer(
-                    exchange, route, type: "text/plain; charset=utf-8",
-                    body: Array(AdapterReply.added(decoded.name).utf8))
+                engine.renewMixtures(with: decoded.name) { [weak self] in
+                    self?.answer(
+                        exchange, route, type: "text/plain; charset=utf-8",
+                        body: Array(AdapterReply.added(decoded.name).utf8))
+                }
             } catch {
                 reply(error, to: exchange, route: route.label)
             }
@@ -47,7 +52,8 @@ extension ServingHost {
         }
         let live = engine.catalog[request.name]
         try engine.add(
-            opened, from: .folder(folder), isPinned: request.pinned ?? live?.isPinned ?? false,
+            CheckedWeights(opened, from: .folder(folder)),
+            isPinned: request.pinned ?? live?.isPinned ?? false,
             at: Int(Date().timeIntervalSince1970))
         log.info("adapter '\(request.name)' was added over HTTP")
     }
@@ -61,16 +67,22 @@ extension ServingHost {
         _ request: HTTPRequest, _ exchange: HTTPExchange, _ route: Route
     ) throws(APIError) {
         let decoded = try UnloadAdapterRequest(body: request.body, limits: requestLimits.json)
+        guard engine.mixtures[decoded.name] == nil else {
+            throw .adapterIsMixture(decoded.name)
+        }
         guard engine.catalog[decoded.name] != nil else {
-            throw .adapterNotFound(decoded.name, known: engine.catalog.entries.map(\.name))
+            let known = engine.catalog.entries.filter { $0.source.mixture == nil }
+            throw .adapterNotFound(decoded.name, known: known.map(\.name))
         }
         try check(decoded.expectedGeneration, of: decoded.name)
         try checkIdle(decoded.name)
         engine.remove(adapter: decoded.name)
         log.info("adapter '\(decoded.name)' was removed over HTTP")
-        answer(
-            exchange, route, type: "text/plain; charset=utf-8",
-            body: Array(AdapterReply.removed(decoded.name).utf8))
+        engine.renewMixtures(with: decoded.name) { [weak self] in
+            self?.answer(
+                exchange, route, type: "text/plain; charset=utf-8",
+                body: Array(AdapterReply.removed(decoded.name).utf8))
+        }
     }
 
     var adapterListings: [AdapterListing] {
@@ -84,7 +96,7 @@ extension ServingHost {
                 running[adapter, default: 0] += 1
             }
         }
-        return engine.catalog.entries.map { entry in
+        return engine.catalog.entries.filter { $0.source.mixture == nil }.map { entry in
             let isResident = engine.residents[entry.id] != nil
             var listing = AdapterListing(
                 name: entry.name, path: entry.source.root, generation: entry.generation,

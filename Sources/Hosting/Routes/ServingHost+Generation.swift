@@ -16,8 +16,7 @@ extension ServingHost {
             engine.metrics.requestRejected(.draining)
             throw APIError.overloaded("The server is shutting down.", retryAfterSeconds: 1)
         }
-        let job = try JobResolution(model: engine.model, catalog: engine.catalog, shares: shares)
-            .job(for: request, tenant: tenant)
+        let job = try resolution.job(for: request, tenant: tenant)
         let head = ReplyHead(
             endpoint: request.endpoint, id: makeReplyID(request.endpoint),
             created: Int(Date().timeIntervalSince1970), model: job.model)
@@ -37,6 +36,12 @@ extension ServingHost {
             self?.engine.cancel(generation)
         }
         replies.begin()
+    }
+
+    private var resolution: JobResolution {
+        JobResolution(
+            model: engine.model, catalog: engine.catalog, shares: shares,
+            faults: engine.mixtures.compactMapValues(\.fault))
     }
 
     // MARK: - Models
@@ -65,7 +70,7 @@ extension ServingHost {
 
     func tokenize(_ request: HTTPRequest) throws(APIError) -> [UInt8] {
         let decoded = try TokenizeRequest(body: request.body, limits: requestLimits)
-        let resolution = JobResolution(model: engine.model, catalog: engine.catalog)
+        let resolution = resolution
         if let name = decoded.model { _ = try resolution.adapter(named: name) }
         let tokens: [Int32]
         switch decoded.input {
@@ -82,7 +87,7 @@ extension ServingHost {
 
     func detokenize(_ request: HTTPRequest) throws(APIError) -> [UInt8] {
         let decoded = try DetokenizeRequest(body: request.body, limits: requestLimits)
-        let resolution = JobResolution(model: engine.model, catalog: engine.catalog)
+        let resolution = resolution
         if let name = decoded.model { _ = try resolution.adapter(named: name) }
         guard let tokenizer = engine.model.tokenizer else {
             throw JobResolution.noTokenizer("tokens")

@@ -3,23 +3,33 @@
 internal import ModelLoading
 package import PolicyKit
 
-/// Where the weights of an adapter come from.
-nonisolated package enum AdapterSource: Sendable, Equatable {
-    /// A PEFT folder, as an absolute path.
-    case folder(String)
-    /// Random weights for benchmarks.
-    case synthetic(rank: Int, seed: UInt64)
+/// Weights that were opened and checked and are about to be served under a name.
+nonisolated struct CheckedWeights {
+    let name: String
+    let source: AdapterSource
+    /// As stored.
+    let byteCount: Int
+    /// The ranks of the matrices, ascending, each once.
+    let ranks: [Int]
+    var needsWholePrompt = false
 
-    /// What `/v1/models` shows as `root`.
-    package var root: String {
-        switch self {
-        case .folder(let path): path
-        case .synthetic(let rank, let seed): "synthetic:rank=\(rank),seed=\(seed)"
-        }
+    init(_ weights: AdapterWeights, from source: AdapterSource) {
+        name = weights.name
+        self.source = source
+        byteCount = weights.byteCount
+        ranks = Set(weights.sites.values.map(\.rank)).sorted()
+    }
+
+    init(_ mixture: OpenedMixture) {
+        name = mixture.name
+        source = .mixture(mixture.source)
+        byteCount = mixture.byteCount
+        ranks = mixture.ranks
+        needsWholePrompt = mixture.gate.traits.needsWholePrompt
     }
 }
 
-/// One adapter that clients may name.
+/// One adapter, or one mixture of adapters, that clients may name.
 nonisolated package struct CatalogEntry: Sendable {
     package let id: AdapterID
     package let name: String
@@ -32,8 +42,10 @@ nonisolated package struct CatalogEntry: Sendable {
     /// Bytes of the packed weights.
     package let byteCount: Int
     package let maximumRank: Int
-    /// The ranks of its matrices, ascending, each once.
+    /// The ranks of its matrices, ascending, each once; of a mixture all experts' together.
     package let ranks: [Int]
+    /// Whether it is a mixture whose prompts must be computed in one piece.
+    package let needsWholePrompt: Bool
     /// Times that it was packed for the kernels, and evicted again.
     package var loads = 0
     package var evictions = 0
@@ -68,15 +80,15 @@ package struct AdapterCatalog {
     ///
     /// - Returns: the new entry and the one it replaces.
     mutating func add(
-        _ weights: AdapterWeights, from source: AdapterSource, packedBytes: Int, isPinned: Bool,
-        at created: Int
+        _ weights: CheckedWeights, isPinned: Bool, at created: Int
     ) -> (added: CatalogEntry, replaced: CatalogEntry?) {
         let generation = generations[weights.name, default: 0] + 1
+        // What it takes when packed is known after its first load.
         let entry = CatalogEntry(
-            id: AdapterID(rawValue: nextID), name: weights.name, source: source,
+            id: AdapterID(rawValue: nextID), name: weights.name, source: weights.source,
             generation: generation, isPinned: isPinned, created: created,
-            byteCount: packedBytes, maximumRank: weights.maximumRank,
-            ranks: Set(weights.sites.values.map(\.rank)).sorted())
+            byteCount: weights.byteCount, maximumRank: weights.ranks.last ?? 0,
+            ranks: weights.ranks, needsWholePrompt: weights.needsWholePrompt)
         nextID += 1
         generations[weights.name] = generation
         names[entry.id] = weights.name
@@ -92,7 +104,7 @@ package struct AdapterCatalog {
         return entry
     }
 
-    /// Puts back what ``add(_:from:packedBytes:isPinned:at:)`` replaced, where the new one cannot
+    /// Puts back what ``add(_:isPinned:at:)`` replaced, where the new one cannot
     /// be served after all.
     mutating func restore(_ entry: CatalogEntry) {
         retired[entry.id] = nil

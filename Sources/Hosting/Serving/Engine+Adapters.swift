@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import HTTPServing
+internal import HTTPServing
 internal import Inference
 internal import Logging
-package import ModelLoading
+internal import ModelLoading
 internal import PolicyKit
 internal import Scheduling
 
@@ -33,17 +33,15 @@ extension Engine {
     /// - Returns: the new entry.
     /// - Throws: 503 where no replica has the memory for it.
     @discardableResult
-    package func add(
-        _ weights: AdapterWeights, from source: AdapterSource, isPinned: Bool, at created: Int
+    func add(
+        _ weights: CheckedWeights, isPinned: Bool, at created: Int
     ) throws(APIError) -> CatalogEntry {
         let now = Self.now
-        // What it takes when packed is known after its first load.
-        let bytes = weights.byteCount
-        let (entry, replaced) = catalog.add(
-            weights, from: source, packedBytes: bytes, isPinned: isPinned, at: created)
+        let (entry, replaced) = catalog.add(weights, isPinned: isPinned, at: created)
         var description = AdapterDescription(
-            id: entry.id, bytes: bytes, rank: entry.maximumRank, isPinned: isPinned)
+            id: entry.id, bytes: entry.byteCount, rank: entry.maximumRank, isPinned: isPinned)
         description.weight = shares.weight(ofAdapter: entry.name)
+        description.isMergeable = entry.source.mixture == nil
         if let refusal = fleet.register(description, at: now) {
             _ = catalog.remove(entry.name)
             catalog.forget(entry.id)
@@ -89,7 +87,7 @@ extension Engine {
         }
         return APIError(
             .unavailable,
-            "LoRA adapter '\(entry.name)' takes \(bytes) bytes and a replica has \(budget) for "
+            "'\(entry.name)' takes \(bytes) bytes and a replica has \(budget) for "
                 + "adapters: raise replicas.adapterMemory.", parameter: "lora_path")
     }
 
@@ -119,7 +117,15 @@ extension Engine {
             let ended = fleet.adapterLoadFailed(id, on: replica, at: Self.now)
             return fail(ended, APIError(.notFound, "The adapter was unloaded meanwhile."))
         }
-        loader.load(entry, for: replica)
+        do throws(HostError) {
+            let gating = try entry.source.mixture.map { mixture throws(HostError) in
+                try makeGating(mixture.gating)
+            }
+            loader.load(entry, gating: gating, for: replica)
+        } catch {
+            let ended = fleet.adapterLoadFailed(id, on: replica, at: Self.now)
+            fail(ended, .adapterNotLoadable(entry.name, reason: error.description))
+        }
     }
 
     private func unload(_ id: AdapterID, from replica: ReplicaID) {

@@ -31,6 +31,13 @@ extension Engine {
         generation.lastToken = now
     }
 
+    /// A choice of a mixture has ended.
+    func observeGate(of sequence: LiveSequence) {
+        let job = sequence.generation.job
+        guard job.isGated, let weights = sequence.gate else { return }
+        metrics.gateWeighed(mixture: job.model, weights.map { ($0.expert, $0.weight) })
+    }
+
     func observeStep(
         _ plan: StepPlan, on replica: Int,
         shown: [(sequence: LiveSequence, delta: ChoiceDelta)], _ outcome: StepOutcome,

@@ -94,6 +94,10 @@ extension Engine {
             arrival: generation.arrival, promptTokens: prompt.count)
         request.maximumTokens = maximum
         request.prompt = prompt
+        if generation.job.isGated, let mixture = generation.job.mixture {
+            request.variant = mixture.masked
+            request.isUndivided = mixture.needsWholePrompt
+        }
         request.tenantWeight = generation.job.tenantWeight
         request.firstTokenTarget = generation.job.firstTokenTarget
         let sequence = try LiveSequence(
@@ -184,6 +188,13 @@ extension Engine {
                 .badRequest,
                 "The request needs \(pages) KV pages and a replica has \(limit): shorten it, or "
                     + "raise replicas.memory.", parameter: "max_tokens")
+        case .undividedPromptTooLong(let limit):
+            metrics.requestRejected(.contextLength)
+            return APIError(
+                .badRequest,
+                "The prompt has \(prompt) tokens, and the gate of this mixture needs it in one "
+                    + "iteration, which computes at most \(limit): shorten it, or raise "
+                    + "replicas.maxStepTokens.", parameter: "prompt")
         case .adapterTooLarge(let bytes, let budget):
             metrics.requestRejected(.adapterUnavailable)
             return APIError(

@@ -78,6 +78,10 @@ extension Engine {
                         of: entry.adapter, mergedOn: plan.mode.mergedAdapter),
                     logitRows: entry.samples ? entry.drafts + 1 : 0),
                 sampler: sequence.sampler)
+            if sequence.generation.job.isGated, let mixture = sequence.generation.job.mixture {
+                row.chunk.gating = ChunkGating(
+                    promptTokens: sequence.promptCount, masked: mixture.masked)
+            }
             row.endsWithDrawn = end > known
             row.drafts = entry.drafts
             rows.append(row)
@@ -132,24 +136,22 @@ extension Engine {
         _ plan: StepPlan, on replica: Int, _ output: DrawnStep, _ result: StepResult
     ) {
         let now = Self.now
-        var deltas: [(sequence: LiveSequence, delta: ChoiceDelta)] = []
         var outcome = StepOutcome(
             number: plan.number, stepTime: output.times.total, mergeTime: result.mergeTime)
-        for (index, entry) in plan.entries.enumerated() {
-            // What is drawn for a sequence that has ended meanwhile is not shown.
-            guard let drawn = output.drawn[index], let sequence = sequences[entry.id] else {
-                continue
-            }
-            let delta = sequence.take(drawn)
-            observeToken(of: sequence, on: replica, at: now)
-            if delta.finish != nil { outcome.finished.append(entry.id) }
-            if entry.drafts > 0 { outcome.accepted[entry.id] = max(0, delta.tokens.count - 1) }
-            deltas.append((sequence, delta))
-        }
+        let deltas = take(output, of: plan, on: replica, into: &outcome, at: now)
         observeStep(plan, on: replica, shown: deltas, outcome, result)
         outcome.dropped = Set(output.dropped.map { plan.entries[$0].id })
+        for index in output.gateFaults.keys {
+            // What was computed is of no use, to others least of all.
+            outcome.dropped.insert(plan.entries[index].id)
+            outcome.finished.append(plan.entries[index].id)
+        }
         for (sequence, delta) in deltas { outcome.tokens[sequence.id] = delta.tokens }
         let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
+        for (index, fault) in output.gateFaults.sorted(by: { $0.key < $1.key }) {
+            log.error("step \(plan.number) of replica \(replica): \(fault)")
+            fail([plan.entries[index].id], APIError(.internalError, "\(fault)."))
+        }
         // The next step is handed over before anything is written, where it could not be before.
         advance(replica)
         // Sinks are told after the books are in order: they may submit and cancel.
@@ -159,5 +161,31 @@ extension Engine {
         for id in ended { end(id, at: now) }
         // A client need not wait for a step that was planned before its text was found to end.
         for id in outcome.finished { end(id, at: now) }
+    }
+
+    /// Gives the sequences of a step what was drawn for them.
+    ///
+    /// - Returns: what it adds to each; what is drawn for a sequence that has ended meanwhile is not
+    ///   shown.
+    private func take(
+        _ output: DrawnStep, of plan: StepPlan, on replica: Int, into outcome: inout StepOutcome,
+        at now: Instant
+    ) -> [(sequence: LiveSequence, delta: ChoiceDelta)] {
+        var deltas: [(sequence: LiveSequence, delta: ChoiceDelta)] = []
+        for (index, entry) in plan.entries.enumerated() where output.gateFaults[index] == nil {
+            guard let sequence = sequences[entry.id] else { continue }
+            let means = output.gateMeans[index]
+            if !means.isEmpty { sequence.weighed(means, over: entry.tokens) }
+            guard let drawn = output.drawn[index] else { continue }
+            let delta = sequence.take(drawn)
+            observeToken(of: sequence, on: replica, at: now)
+            if delta.finish != nil {
+                outcome.finished.append(entry.id)
+                observeGate(of: sequence)
+            }
+            if entry.drafts > 0 { outcome.accepted[entry.id] = max(0, delta.tokens.count - 1) }
+            deltas.append((sequence, delta))
+        }
+        return deltas
     }
 }

@@ -4,6 +4,7 @@ internal import HTTPServing
 package import Inference
 package import Logging
 package import LoopIO
+package import ManifestLoading
 internal import ModelLoading
 package import PolicyKit
 package import Scheduling
@@ -29,6 +30,13 @@ package final class Engine {
     let log: Logger
     /// Adapters that are being read before they are made known.
     var reads: [Int: AdapterRead] = [:]
+    /// The mixtures of the manifest, by name.
+    var mixtures: [String: ServedMixture] = [:]
+    /// Those who wait for a mixture to be opened.
+    var openings: [Int: (Result<OpenedMixture, AdapterLoadFailure>) -> Void] = [:]
+    /// Makes the policy that makes a mixture's gate: a new one each time.
+    let makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
+    let reserve: GateReserve
     private var nextRequest: UInt64 = 1
     private var nextGeneration = 1
     private var nextRead = 1
@@ -48,6 +56,8 @@ package final class Engine {
         fleet = parts.fleet
         metrics = parts.metrics
         shares = parts.shares
+        makeGating = parts.makeGating
+        reserve = parts.reserve
         log = parts.log
         let relay = MessageRelay()
         let inbox = try LoopInbox<EngineMessage>(loop: loop) { relay.deliver($0) }
@@ -110,6 +120,7 @@ package final class Engine {
             case .packed(let load): adapterPacked(load)
             case .aborted(let ids): endAborted(ids)
             case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
+            case .opened(let ticket, let mixture): openings.removeValue(forKey: ticket)?(mixture)
             }
         }
         advance()
@@ -149,6 +160,8 @@ package struct EngineParts {
     package var executors: [ExecutorConfiguration]
     package var metrics: ServingMetrics
     package var shares = ServiceShares()
+    package var makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
+    var reserve = GateReserve()
     package var log: Logger
 }
 
@@ -161,6 +174,7 @@ nonisolated enum EngineMessage: Sendable {
     case packed(AdapterLoad)
     case aborted([RequestID])
     case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)
+    case opened(ticket: Int, Result<OpenedMixture, AdapterLoadFailure>)
 }
 
 /// Stands between the inbox, which the threads need, and the engine, which is made after them.

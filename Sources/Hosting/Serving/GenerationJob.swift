@@ -27,6 +27,8 @@ nonisolated package struct GenerationJob: Sendable {
     package var logprobs: Int?
     /// How tokens are guessed ahead; `nil` where none are.
     package var speculation: PromptLookup?
+    /// What it asks of the mixture that `model` names.
+    package var mixture: MixtureJob?
 
     package init(model: String, adapter: AdapterID, prompts: [[Int32]]) {
         self.model = model
@@ -43,6 +45,32 @@ nonisolated package struct GenerationJob: Sendable {
         self.skipsSpecialTokens = true
         self.logprobs = nil
         self.speculation = nil
+        self.mixture = nil
+    }
+
+    /// Whether a gate weighs experts for it: it names a mixture and keeps more than one.
+    var isGated: Bool { mixture.map { $0.fixed == nil } ?? false }
+}
+
+/// A request of a mixture.
+nonisolated package struct MixtureJob: Sendable, Equatable {
+    /// The experts, in the order of the gate's weights.
+    package var experts: [String]
+    /// Those that are left out, the lowest bit for the first.
+    package var masked: UInt64 = 0
+    /// Whether its prompt must be computed in one piece.
+    package var needsWholePrompt = false
+    /// Whether the weights are told.
+    package var reportsGate = false
+    /// The weights where no gate is needed to know them: with one expert the mixture is that
+    /// adapter, with none the base.
+    package var fixed: [Double]?
+
+    package init(experts: [String]) { self.experts = experts }
+
+    /// Weights by name.
+    func named(_ weights: [Double]) -> [ExpertWeight] {
+        zip(experts, weights).map { ExpertWeight(expert: $0, weight: $1) }
     }
 }
 
@@ -56,6 +84,8 @@ nonisolated package struct ChoiceDelta: Sendable {
     /// One for each of `tokens`, when they were asked for.
     package var logprobs: [TokenLogprob]
     package var finish: Finish?
+    /// What the experts of a mixture have counted, at the end of a choice that asked for it.
+    package var gate: [ExpertWeight]?
 
     /// How a choice ended.
     package struct Finish: Sendable, Equatable {

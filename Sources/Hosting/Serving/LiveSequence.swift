@@ -43,6 +43,10 @@ final class LiveSequence {
     /// What may follow `tokens`, to be verified by the next step.
     private(set) var draft: ArraySlice<Int32> = []
 
+    /// Weights of a mixture's experts, summed over the tokens that were computed.
+    private var gateSums: [Double] = []
+    private var gatedTokens = 0
+
     private let setting: SequenceSetting
     private var stops: StopMatcher
     private var detokenizer: IncrementalDetokenizer?
@@ -92,6 +96,22 @@ final class LiveSequence {
         }
     }
 
+    /// Takes note of the mean weights of a mixture's experts over `tokens` tokens.
+    func weighed(_ means: [Float], over tokens: Int) {
+        if gateSums.isEmpty { gateSums = Array(repeating: 0, count: means.count) }
+        for (index, mean) in means.enumerated() where gateSums.indices.contains(index) {
+            gateSums[index] += Double(mean) * Double(tokens)
+        }
+        gatedTokens += tokens
+    }
+
+    /// What the experts of its mixture have counted so far; `nil` where it has none.
+    var gate: [ExpertWeight]? {
+        guard let mixture = generation.job.mixture else { return nil }
+        let means = gateSums.map { $0 / Double(max(1, gatedTokens)) }
+        return mixture.named(mixture.fixed ?? means)
+    }
+
     /// Takes the next tokens, up to one that ends the choice, and says what they add to it.
     func take(_ drawn: Result<[DrawnToken], SamplingError>) -> ChoiceDelta {
         var delta = ChoiceDelta(choice: choice, text: "", tokens: [], logprobs: [], finish: nil)
@@ -111,6 +131,7 @@ final class LiveSequence {
         }
         draft = []
         delta.finish = finish
+        if finish != nil, generation.job.mixture?.reportsGate == true { delta.gate = gate }
         return delta
     }
 

@@ -37,32 +37,56 @@ package struct HostAssembly {
         let opening = ModelOpening(loaded: loaded, threads: threads, created: created)
         let model = try opening.model()
         let adapters = try opening.adapters(for: model)
-        let memory = try memory(for: model)
+        let mixtures = try opening.mixtures(of: adapters, for: model)
+        var reserve = GateReserve()
+        for mixture in mixtures { reserve.cover(mixture) }
+        let memory = try memory(for: model, reserve)
         try report(blas)
         report(model, adapters.count, memory)
+        let policies = PolicyAssembly(loaded)
         let parts = EngineParts(
             model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
             executors: try executors(for: model, memory),
             metrics: metrics(for: model, memory, adapters), shares: shares(of: adapters),
-            log: log)
+            makeGating: { selection throws(HostError) in try policies.gating(selection) },
+            reserve: reserve, log: log)
         let engine: Engine
         do {
             engine = try Engine(parts, loop: loop)
         } catch {
             throw HostError(.cannotStart, error.description)
         }
-        for adapter in adapters {
-            do {
-                try engine.add(
-                    adapter.weights, from: adapter.source, isPinned: adapter.isPinned, at: created)
+        try add(adapters, mixtures, to: engine)
+        return engine
+    }
+
+    private func add(
+        _ adapters: [OpenedAdapter], _ mixtures: [OpenedMixture], to engine: Engine
+    ) throws(HostError) {
+        func at(
+            _ position: SourcePosition?, _ path: String, _ add: () throws(APIError) -> Void
+        ) throws(HostError) {
+            do throws(APIError) {
+                try add()
             } catch {
                 throw HostError([
-                    loaded.document.diagnostic(
-                        error.message, at: adapter.position, path: adapter.path)
+                    loaded.document.diagnostic(error.message, at: position, path: path)
                 ])
             }
         }
-        return engine
+        for adapter in adapters {
+            try at(adapter.position, adapter.path) { () throws(APIError) in
+                try engine.add(
+                    CheckedWeights(adapter.weights, from: adapter.source),
+                    isPinned: adapter.isPinned, at: created)
+            }
+        }
+        for (index, mixture) in mixtures.enumerated() {
+            try at(spec.mixtures[index].name.position, "spec.mixtures[\(index)]") {
+                () throws(APIError) in
+                try engine.add(mixture, at: created)
+            }
+        }
     }
 
     // MARK: - Memory
@@ -73,15 +97,18 @@ package struct HostAssembly {
         var pageBytes: Int
         var adapterBytes: Int
         var mergedCopies: Int
+        var gates: GateReserve
     }
 
-    private func memory(for model: ServedModel) throws(HostError) -> Memory {
+    private func memory(
+        for model: ServedModel, _ gates: GateReserve
+    ) throws(HostError) -> Memory {
         let all = Int(clamping: spec.replicas.memory.value.bytes)
         let adapterBytes =
             spec.replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
         let mergedCopies = mergedCopies(of: model, within: all)
-        let pageBytes = ExecutorConfiguration.pageBytes(
-            of: model.configuration, as: keyValueType)
+        let pageBytes = gates.pageBytes(
+            ExecutorConfiguration.pageBytes(of: model.configuration, as: keyValueType))
         let taken = adapterBytes + mergedCopies * model.packed.mergedByteCount
         let pages = (all - taken) / pageBytes
         guard pages > 0 else {
@@ -102,7 +129,7 @@ package struct HostAssembly {
         }
         return Memory(
             pages: pages, pageBytes: pageBytes, adapterBytes: adapterBytes,
-            mergedCopies: mergedCopies)
+            mergedCopies: mergedCopies, gates: gates)
     }
 
     /// How many merged copies there is memory for; by default one, if that leaves at least half.
@@ -132,6 +159,8 @@ package struct HostAssembly {
                 pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
                 contextLength: model.contextLength, threads: threads)
             configuration.keyValueType = keyValueType
+            configuration.gateStateFloats = memory.gates.stateFloats
+            configuration.keepsScalingPass = memory.gates.keepsScalingPass
             if pinned.value {
                 configuration.processors = Array(
                     processors[index * threads..<(index + 1) * threads])
@@ -188,6 +217,9 @@ package struct HostAssembly {
         var shares = ServiceShares()
         shares.classes = spec.serviceClasses.map { ($0.name.value, $0.timeToFirstToken.value) }
         for adapter in adapters { shares.adapters[adapter.weights.name] = adapter.share }
+        for mixture in spec.mixtures {
+            shares.adapters[mixture.name.value] = ServiceShares.Share(mixture.share)
+        }
         return shares
     }
 

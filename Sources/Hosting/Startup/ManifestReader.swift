@@ -31,7 +31,9 @@ package enum ManifestReader {
         guard let manifest = validation.manifest, faults.isEmpty else {
             throw HostError(diagnostics)
         }
-        let unknown = document.unknownTenants(of: manifest)
+        let unknown =
+            document.unknownTenants(of: manifest)
+            + ExpertNames(document: document).unknown(in: manifest)
         guard unknown.isEmpty else { throw HostError(diagnostics + unknown) }
         return LoadedManifest(
             document: document, manifest: manifest, registry: registry,

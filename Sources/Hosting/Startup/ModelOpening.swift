@@ -96,6 +96,62 @@ struct ModelOpening {
         return opened
     }
 
+    /// Every mixture of the manifest, with its gate made for the experts as they are now.
+    ///
+    /// - Throws: all faults of all mixtures together.
+    func mixtures(
+        of adapters: [OpenedAdapter], for model: ServedModel
+    ) throws(HostError) -> [OpenedMixture] {
+        var opened: [OpenedMixture] = []
+        var faults: [Diagnostic] = []
+        for (index, mixture) in spec.mixtures.enumerated() {
+            do throws(HostError) {
+                opened.append(
+                    try open(mixture, "spec.mixtures[\(index)]", of: adapters, for: model))
+            } catch {
+                faults += error.diagnostics
+            }
+        }
+        guard faults.isEmpty else { throw HostError(faults) }
+        return opened
+    }
+
+    private func open(
+        _ mixture: Manifest.Mixture, _ path: String, of adapters: [OpenedAdapter],
+        for model: ServedModel
+    ) throws(HostError) -> OpenedMixture {
+        let names = adapters.map(\.weights.name)
+        guard !names.contains(mixture.name.value) else {
+            throw fault(
+                "the name '\(mixture.name.value)' is that of an adapter: rename one",
+                at: mixture.name.position, "\(path).name")
+        }
+        let experts = try experts(of: mixture, path, among: adapters)
+        let selection = loaded.manifest.gating(of: mixture)
+        let policy = try PolicyAssembly(loaded).gating(selection)
+        let source = MixtureSource(
+            experts: experts.map {
+                MixtureSource.Expert(name: $0.weights.name, generation: 1, source: $0.source)
+            }, gating: selection)
+        return try at(mixture.gating.position ?? mixture.name.position, "\(path).gating") {
+            () throws(AdapterLoadFailure) in
+            try OpenedMixture(
+                source, named: mixture.name.value, experts: experts.map(\.weights), for: model,
+                by: policy)
+        }
+    }
+
+    private func experts(
+        of mixture: Manifest.Mixture, _ path: String, among adapters: [OpenedAdapter]
+    ) throws(HostError) -> [OpenedAdapter] {
+        let faults = ExpertNames(document: loaded.document).unknown(
+            in: mixture, path: path, among: adapters.map(\.weights.name))
+        guard faults.isEmpty else { throw HostError(faults) }
+        return mixture.experts.compactMap { expert in
+            adapters.first { $0.weights.name == expert.value }
+        }
+    }
+
     // MARK: - Adapters
 
     private struct Entry {

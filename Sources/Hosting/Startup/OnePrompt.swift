@@ -69,7 +69,7 @@ package enum OnePrompt {
     }
 
     /// The same request that a client would send, so that both take one path.
-    private static func request(for fields: PromptFields) throws(APIError) -> GenerationRequest {
+    static func request(for fields: PromptFields) throws(APIError) -> GenerationRequest {
         var writer = JSONWriter()
         writer.beginObject()
         if let model = fields.model {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import ManifestLoading
+package import ManifestLoading
 internal import PluginLoading
 package import PolicyKit
 package import Scheduling
@@ -35,6 +35,21 @@ package struct PolicyAssembly {
     package func dispatch(seed: UInt64) throws(HostError) -> NamedPolicy<any DispatchPolicy> {
         try named(.dispatch) { registry, type, values throws(PluginError) in
             try registry.makeDispatch(type, values: values, seed: seed)
+        }
+    }
+
+    /// A new instance of the policy that makes a mixture's gate.
+    ///
+    /// - Throws: `HostError` where the mixture names it.
+    package func gating(_ selection: PolicySelection) throws(HostError) -> any GatingPolicy {
+        do throws(PluginError) {
+            return try loaded.registry.makeGating(
+                selection.type, values: selection.parameters, seed: 0)
+        } catch {
+            throw HostError([
+                loaded.document.diagnostic(
+                    error.message, at: selection.position, path: "spec.mixtures")
+            ])
         }
     }
 

@@ -6,7 +6,7 @@ package import Scheduling
 /// The first line of a decision trace: what is needed to make the same policies again.
 nonisolated package struct TraceHeader: Sendable, Equatable {
     /// Names the format; a reader refuses one that it does not know.
-    package static let format = "burrow-decisions/1"
+    package static let format = "burrow-decisions/2"
 
     package var version: String
     package var host: String
@@ -80,5 +80,6 @@ nonisolated extension RequestSnapshot {
             && firstTokenDeadline == other.firstTokenDeadline
             && promptTokens == other.promptTokens && computedTokens == other.computedTokens
             && generatedTokens == other.generatedTokens && maximumTokens == other.maximumTokens
+            && undividedTokens == other.undividedTokens
     }
 }

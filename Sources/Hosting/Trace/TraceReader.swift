@@ -246,7 +246,7 @@ nonisolated package struct TraceReader {
     }
 
     private static func limits(_ fields: TraceFields) throws(TraceError) -> BatchLimits {
-        let limits = try fields.integers("limits", count: 4)
+        let limits = try fields.integers("limits", count: 5)
         guard limits[0] > 0, limits[1] > 0, limits[3] > 0 else {
             throw fields.wrong("limits", "above 0 but for the free pages")
         }
@@ -254,8 +254,10 @@ nonisolated package struct TraceReader {
         guard limits.allSatisfy({ $0 <= 1 << 31 }), limits[3] <= 1 << 20 else {
             throw fields.wrong("limits", "such as a machine can have")
         }
-        return BatchLimits(
+        var read = BatchLimits(
             requests: limits[0], tokens: limits[1], freePages: limits[2], pageTokens: limits[3])
+        read.undividedTokens = limits[4]
+        return read
     }
 
     private static func costs(_ fields: TraceFields) throws(TraceError) -> CostEstimates {
@@ -325,8 +327,8 @@ nonisolated package struct TraceReader {
     private static func request(
         _ json: JSONValue, _ path: String
     ) throws(TraceError) -> RequestSnapshot {
-        guard case .array(let row) = json, row.count == 14 else {
-            throw TraceError("\(path): a request has 14 fields")
+        guard case .array(let row) = json, row.count == 15 else {
+            throw TraceError("\(path): a request has 15 fields")
         }
         func integer(_ place: Int, to most: Int = 1 << 31) throws(TraceError) -> Int {
             try TraceFields.integer(row[place], "\(path)[\(place)]", in: 0...most)
@@ -358,6 +360,7 @@ nonisolated package struct TraceReader {
         request.computedTokens = try integer(11)
         request.generatedTokens = try integer(12)
         request.maximumTokens = try integer(13)
+        request.undividedTokens = try integer(14)
         guard phase == .decoding || request.computedTokens < request.promptTokens else {
             throw TraceError("\(path): request \(request.id.rawValue) has nothing left to compute")
         }

@@ -182,7 +182,10 @@ nonisolated package struct TraceWriter {
         to json: inout JSONWriter
     ) {
         json.key("limits")
-        json.value([limits.requests, limits.tokens, limits.freePages, limits.pageTokens])
+        json.value([
+            limits.requests, limits.tokens, limits.freePages, limits.pageTokens,
+            limits.undividedTokens,
+        ])
         json.key("mode")
         write(mode, to: &json)
         json.key("costs")
@@ -282,6 +285,7 @@ nonisolated package struct TraceWriter {
         json.value(request.computedTokens)
         json.value(request.generatedTokens)
         json.value(request.maximumTokens)
+        json.value(request.undividedTokens)
         json.endArray()
     }
 

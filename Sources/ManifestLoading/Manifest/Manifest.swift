@@ -20,6 +20,7 @@ package struct Manifest: Sendable, Equatable {
         package var server = Server()
         package var model = Model()
         package var adapters: [Adapter] = []
+        package var mixtures: [Mixture] = []
         package var serviceClasses: [ServiceClass] = []
         package var tenants: [Tenant] = []
         package var replicas = Replicas()
@@ -140,6 +141,16 @@ package struct Manifest: Sendable, Equatable {
         package var names: [String] { (0..<count.value).map { "synthetic-\($0)" } }
     }
 
+    /// Adapters that answer together, each weighed by a gate.
+    package struct Mixture: Sendable, Equatable {
+        package var name = Located("")
+        /// Names of adapters, in the order that the gate knows them by.
+        package var experts: [Located<String>] = []
+        /// The name of an instance or a type of a gating policy.
+        package var gating = Located("uniform")
+        package var share = Share()
+    }
+
     package struct Replicas: Sendable, Equatable {
         package var count = Located(1)
         package var threads = Located(ThreadCount.automatic)
@@ -216,14 +227,24 @@ package struct PolicySelection: Sendable, Equatable {
     package var name: String
     package var type: String
     package var parameters: [String: ParameterValue]
-    /// Where the pipeline names it; `nil` for a default.
+    /// Where the pipeline or a mixture names it; `nil` for a default.
     package var position: SourcePosition?
 }
 
 extension Manifest {
     /// The policy in the slot of `kind`.
     package func selection(of kind: PolicyKind) -> PolicySelection {
-        let reference = spec.pipeline.reference(to: kind)
+        selection(of: kind, spec.pipeline.reference(to: kind))
+    }
+
+    /// The policy that weighs the experts of a mixture.
+    package func gating(of mixture: Mixture) -> PolicySelection {
+        selection(of: .gating, mixture.gating)
+    }
+
+    private func selection(
+        of kind: PolicyKind, _ reference: Located<String>
+    ) -> PolicySelection {
         let instance = spec.plugins.instances.first { $0.name.value == reference.value }
         return PolicySelection(
             kind: kind, name: reference.value, type: instance?.type.value ?? reference.value,

@@ -14,10 +14,15 @@ struct ManifestRules {
     func check(_ reading: inout Reading) {
         checkInstanceNames(&reading)
         checkAdapterNames(&reading)
+        checkMixtures(&reading)
         checkServiceClasses(&reading)
         checkTenants(&reading)
         checkPreset(&reading)
-        for kind in PolicyKind.pipeline { checkSlot(kind, &reading) }
+        for kind in PolicyKind.pipeline {
+            check(
+                manifest.spec.pipeline.reference(to: kind), kind,
+                path: "spec.pipeline.\(kind.rawValue)", &reading)
+        }
         if reading.diagnostics.isEmpty { warnOfUnusedInstances(&reading) }
     }
 
@@ -54,6 +59,41 @@ struct ManifestRules {
         }
     }
 
+    private func checkMixtures(_ reading: inout Reading) {
+        var names = DistinctNames(what: "mixture")
+        names.reserve(manifest.spec.model.servedName, as: "is the name of the base model")
+        for name in manifest.namedAdapters { names.reserve(name, as: "is the name of an adapter") }
+        for (index, mixture) in manifest.spec.mixtures.enumerated() {
+            let path = "spec.mixtures[\(index)]"
+            names.add(mixture.name, path: "\(path).name", &reading)
+            checkExperts(of: mixture, path, &reading)
+            check(mixture.gating, .gating, path: "\(path).gating", &reading)
+        }
+    }
+
+    /// What a directory of adapters holds is known only when the host starts.
+    private func checkExperts(
+        of mixture: Manifest.Mixture, _ path: String, _ reading: inout Reading
+    ) {
+        let known = manifest.namedAdapters
+        var seen: Set<String> = []
+        for (index, expert) in mixture.experts.enumerated() {
+            let path = "\(path).experts[\(index)]"
+            if !seen.insert(expert.value).inserted {
+                reading.report(
+                    "'\(expert.value)' is an expert of this mixture already", at: expert.position,
+                    path: path)
+            } else if !known.contains(expert.value), !manifest.hasAdapterDirectory {
+                let meant = nearestName(to: expert.value, among: known)
+                let list =
+                    known.isEmpty ? "; spec.adapters has none" : "; known: \(known.listed)"
+                reading.report(
+                    "no adapter is called '\(expert.value)'\(meant == nil ? list : "")",
+                    at: expert.position, path: path, suggestion: meant)
+            }
+        }
+    }
+
     private func checkServiceClasses(_ reading: inout Reading) {
         var names = DistinctNames(what: "service class")
         for (index, entry) in manifest.spec.serviceClasses.enumerated() {
@@ -61,6 +101,9 @@ struct ManifestRules {
         }
         for (index, adapter) in manifest.spec.adapters.enumerated() {
             check(adapter.share, path: "spec.adapters[\(index)]", &reading)
+        }
+        for (index, mixture) in manifest.spec.mixtures.enumerated() {
+            check(mixture.share, path: "spec.mixtures[\(index)]", &reading)
         }
         for (index, tenant) in manifest.spec.tenants.enumerated() {
             check(tenant.share, path: "spec.tenants[\(index)]", &reading)
@@ -104,9 +147,9 @@ struct ManifestRules {
             suggestion: nearestName(to: model.preset.value, among: presets))
     }
 
-    private func checkSlot(_ kind: PolicyKind, _ reading: inout Reading) {
-        let reference = manifest.spec.pipeline.reference(to: kind)
-        let path = "spec.pipeline.\(kind.rawValue)"
+    private func check(
+        _ reference: Located<String>, _ kind: PolicyKind, path: String, _ reading: inout Reading
+    ) {
         guard let position = reference.position else { return }
         let instance = instances.first { $0.name.value == reference.value }
         let type = instance?.type.value ?? reference.value
@@ -117,30 +160,44 @@ struct ManifestRules {
                 "\(what)'\(type)' answers '\(policy.kind.rawValue)', not '\(kind.rawValue)'",
                 at: position, path: path)
         } else if instance == nil {
-            reportUnresolved(reference.value, kind, at: position, &reading)
+            let types = reading.policies.filter { $0.kind == kind }.map(\.type).sorted()
+            let candidates = instances.map(\.name.value) + types
+            let meant = nearestName(to: reference.value, among: candidates)
+            let known = meant == nil ? "; known: \(candidates.listed)" : ""
+            reading.report(
+                "no instance and no \(kind.rawValue) policy is called '\(reference.value)'\(known)",
+                at: position, path: path, suggestion: meant)
         }
-    }
-
-    private func reportUnresolved(
-        _ name: String, _ kind: PolicyKind, at position: SourcePosition, _ reading: inout Reading
-    ) {
-        let types = reading.policies.filter { $0.kind == kind }.map(\.type).sorted()
-        let candidates = instances.map(\.name.value) + types
-        let meant = nearestName(to: name, among: candidates)
-        let known = meant == nil ? "; known: \(candidates.listed)" : ""
-        reading.report(
-            "no instance and no \(kind.rawValue) policy is called '\(name)'\(known)", at: position,
-            path: "spec.pipeline.\(kind.rawValue)", suggestion: meant)
     }
 
     private func warnOfUnusedInstances(_ reading: inout Reading) {
-        let used = PolicyKind.pipeline.map { manifest.spec.pipeline.reference(to: $0).value }
+        let used =
+            PolicyKind.pipeline.map { manifest.spec.pipeline.reference(to: $0).value }
+            + manifest.spec.mixtures.map(\.gating.value)
         for (index, instance) in instances.enumerated() where !used.contains(instance.name.value) {
             guard let position = instance.name.position else { continue }
             reading.warn(
-                "no slot of the pipeline names '\(instance.name.value)'", at: position,
+                "no slot of the pipeline and no mixture names '\(instance.name.value)'",
+                at: position,
                 path: "spec.plugins.instances[\(index)].name")
         }
+    }
+}
+
+extension Manifest {
+    /// The adapters that the manifest itself names, in its order.
+    fileprivate var namedAdapters: [String] {
+        spec.adapters.flatMap { adapter in
+            switch adapter.source {
+            case .directory: [String]()
+            case .named(let named): [named.name.value]
+            case .synthetic(let synthetic): synthetic.names
+            }
+        }
+    }
+
+    fileprivate var hasAdapterDirectory: Bool {
+        spec.adapters.contains { if case .directory = $0.source { true } else { false } }
     }
 }
 

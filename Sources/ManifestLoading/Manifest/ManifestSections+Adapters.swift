@@ -56,6 +56,36 @@ extension Form where Value == Manifest.Adapter {
     ]
 }
 
+extension Section where Root == Manifest.Mixture {
+    static let mixture = Section(
+        .init(),
+        [
+            Field("name", \.name, .name, "The name that clients use.")
+                .required(example: "everything"),
+            Field(
+                "experts", \.experts, .list(ofLocated: .name),
+                "The adapters that answer together, in the order that the gate knows them by."
+            ).required(example: "[roman, french, date]"),
+            Field(
+                "gating", \.gating, .policy(.gating),
+                "The policy that weighs the experts, token by token."),
+            Field("weight", \.share.weight, .weight, "The share of service, relative to others."),
+            Field(
+                "serviceClass", \.share.serviceClass, .name,
+                "The service class of requests that name none and whose tenant has none."
+            ).example("interactive"),
+        ],
+        rule: { _, place, reading in
+            let limit = MixtureDescription.maximumExperts
+            guard let experts = place["experts"], case .list(let nodes) = experts.node.content,
+                !(1...limit).contains(nodes.count)
+            else { return }
+            reading.report(
+                "a mixture has 1 to \(limit) experts, this one has \(nodes.count)",
+                at: experts.node.position, path: experts.path)
+        })
+}
+
 extension Manifest.Adapter {
     fileprivate mutating func change(_ body: (inout Manifest.NamedAdapter) -> Void) {
         guard case .named(var adapter) = source else { return }

@@ -44,11 +44,10 @@ extension Section where Root == Manifest.Spec {
                 "adapters", \.adapters, .list(of: .adapter),
                 "The LoRA adapters; more can be loaded over HTTP while the host runs."
             ).example("[{directory: ../Samples/adapters}]"),
-            Field<Root>(
-                "mixtures",
-                Form<[Bool]>.list(of: .refused("mixtures are not served by this version")),
-                "Mixtures of LoRA experts; this version serves none, so the list is empty.",
-                set: { _, _, _ in }),
+            Field(
+                "mixtures", \.mixtures, .list(of: .section(.mixture)),
+                "Names under which several adapters answer together, weighed token by token."
+            ).example("[{name: everything, experts: [roman, french], gating: uniform}]"),
             Field(
                 "serviceClasses", \.serviceClasses, .list(of: .section(.serviceClass)),
                 "What requests may be promised; a policy such as deadline-fairness keeps to it."

@@ -6,7 +6,6 @@ import StrictJSON
 /// An adapter's folder as far as it can be read, with everything that speaks against serving it.
 struct AdapterReading {
     static let configurationName = "adapter_config.json"
-    private static let tensorsName = "adapter_model.safetensors"
 
     let folder: String
     private(set) var plan: AdapterPlan?
@@ -15,7 +14,7 @@ struct AdapterReading {
     private(set) var problems: [ModelLoadingError] = []
 
     private var configurationPath: String { "\(folder)/\(Self.configurationName)" }
-    private var tensorsPath: String { "\(folder)/\(Self.tensorsName)" }
+    private var tensorsPath: String { "\(folder)/\(AdapterWeights.weightsFile)" }
 
     /// Where the factors are read to check their values; nil where whoever packs them does.
     private let buffer: ReadBuffer?
@@ -58,7 +57,7 @@ struct AdapterReading {
                 ModelLoadingError(
                     .notFound,
                     "the folder holds adapter_model.bin, which can run code when it is read; "
-                        + "convert it to \(Self.tensorsName)", path: tensorsPath))
+                        + "convert it to \(AdapterWeights.weightsFile)", path: tensorsPath))
         } catch {
             problems.append(error)
         }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension AdapterWeights {
+    /// The file of an adapter's folder that holds its factors.
+    package static let weightsFile = "adapter_model.safetensors"
+
     /// Reads and checks a folder that PEFT saved: `adapter_config.json` and
     /// `adapter_model.safetensors`.
     ///

@@ -3,8 +3,8 @@
 /// An iteration being filled within its limits, as first-come-first-served does.
 ///
 /// Requests that decode come before prompts, each in the order given. Prompts are computed in chunks
-/// within the token limit. A prompt that finds no room is not overtaken by those after it, in this
-/// or any later call, so that it gets the pages that come free.
+/// within the token limit, unless they may not be cut. A prompt that finds no room is not overtaken
+/// by those after it, in this or any later call, so that it gets the pages that come free.
 ///
 /// A request may be offered once only.
 public struct BatchFilling: Sendable {
@@ -25,6 +25,7 @@ public struct BatchFilling: Sendable {
 
     private let limits: BatchLimits
     private var tokensLeft: Int
+    private var undividedLeft: Int
     private var pagesLeft: Int
     private var decodeRows = 0
 
@@ -38,6 +39,7 @@ public struct BatchFilling: Sendable {
     public init(limits: BatchLimits) {
         self.limits = limits
         self.tokensLeft = limits.tokens
+        self.undividedLeft = max(limits.tokens, limits.undividedTokens)
         self.pagesLeft = limits.freePages
         entries.reserveCapacity(min(max(0, limits.requests), 256))
     }
@@ -113,7 +115,7 @@ public struct BatchFilling: Sendable {
             computing: request.pendingTokens, pageTokens: limits.pageTokens)
         let isWhole = wholePages <= pagesLeft - promisedPages - decodeRows
         let mayRun = isWhole || entries.isEmpty && mayBeginAlone || request.phase == .prefilling
-        let tokens = min(request.pendingTokens, tokensLeft, tokensThatFit(request))
+        let tokens = tokens(of: request)
         guard tokens > 0, mayRun else {
             isBlocked = true
             return
@@ -122,6 +124,14 @@ public struct BatchFilling: Sendable {
         take(index, tokens: tokens, pages: pages)
         promisedPages = min(
             limits.freePages, promisedPages + min(limits.freePages, wholePages - pages))
+    }
+
+    /// Tokens of a prompt that there is room for; none where it must have more at once.
+    private func tokens(of request: RequestSnapshot) -> Int {
+        let fitting = min(request.pendingTokens, tokensThatFit(request))
+        let tokens = min(fitting, tokensLeft)
+        if tokens >= request.leastTokens { return tokens }
+        return request.leastTokens <= min(fitting, undividedLeft) ? request.leastTokens : 0
     }
 
     /// Tokens that go into the pages that the request holds and those that are left.
@@ -135,6 +145,7 @@ public struct BatchFilling: Sendable {
     private mutating func take(_ index: Int, tokens: Int, pages: Int) {
         entries.append(BatchPlan.Entry(index: index, tokens: tokens))
         tokensLeft -= tokens
+        undividedLeft -= tokens
         pagesLeft -= pages
     }
 }

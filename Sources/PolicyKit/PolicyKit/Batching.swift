@@ -32,6 +32,10 @@ public struct BatchLimits: Sendable, Equatable {
     /// would wait longer than `replicas.stallBudget`.
     public var tokens: Int
 
+    /// The most tokens in one iteration in which a prompt is computed that may not be cut: that
+    /// prompt counts against this limit alone. At least ``tokens``.
+    public var undividedTokens: Int
+
     /// KV pages that nobody holds.
     public var freePages: Int
 
@@ -41,6 +45,7 @@ public struct BatchLimits: Sendable, Equatable {
     public init(requests: Int, tokens: Int, freePages: Int, pageTokens: Int) {
         self.requests = requests
         self.tokens = tokens
+        self.undividedTokens = tokens
         self.freePages = freePages
         self.pageTokens = pageTokens
     }
@@ -93,7 +98,7 @@ public struct BatchPlan: Sendable, Equatable {
         /// Position in the requests that the policy was shown.
         public var index: Int
 
-        /// Tokens to compute: 1 to the request's `pendingTokens`.
+        /// Tokens to compute: the request's `leastTokens` to its `pendingTokens`.
         public var tokens: Int
 
         @inlinable
@@ -175,8 +180,9 @@ public protocol BatchingPolicy: Policy {
     /// resident, and in merged mode only requests of that adapter. A merged copy that is not ready is
     /// built while iterations go on; until then such a plan runs unmerged. A copy may be asked for
     /// ahead of its use with ``BatchPlan/prepares``, for an adapter that a request shows as
-    /// resident. An empty plan while requests are
-    /// runnable is allowed; the host asks again when something changed.
+    /// resident. An empty plan while requests are runnable is allowed; the host asks again when
+    /// something changed. Where a plan computes fewer tokens of a request than its `leastTokens`,
+    /// the host computes these, or leaves the request out where there is no room for them.
     ///
     /// `requests` are all unfinished requests of the replica, in the order that the fairness policy
     /// gave them. The host may ask while the iteration before is under way; requests then stand as

@@ -97,10 +97,10 @@ extension BatchPlan {
     }
 
     private func violation(of entry: Entry, for request: RequestSnapshot) -> PolicyError? {
-        guard entry.tokens >= 1, entry.tokens <= request.pendingTokens else {
+        guard entry.tokens >= request.leastTokens, entry.tokens <= request.pendingTokens else {
             return PolicyError(
                 "the plan computes \(entry.tokens) tokens of request \(entry.index), "
-                    + "it may be 1 to \(request.pendingTokens)")
+                    + "it may be \(request.leastTokens) to \(request.pendingTokens)")
         }
         guard request.adapter.isBase || request.isAdapterResident else {
             return PolicyError(
@@ -139,15 +139,23 @@ extension BatchPlan {
 private struct StepBudget {
     let limits: BatchLimits
     var tokens = 0
+    /// Those of prompts that may not be cut.
+    var undividedTokens = 0
     var pages = 0
 
     init(_ limits: BatchLimits) { self.limits = limits }
 
     mutating func take(_ entry: BatchPlan.Entry, of request: RequestSnapshot) -> PolicyError? {
-        tokens = tokens.addingSaturating(entry.tokens)
-        if tokens > limits.tokens {
+        if request.leastTokens > 1 {
+            undividedTokens = undividedTokens.addingSaturating(entry.tokens)
+        } else {
+            tokens = tokens.addingSaturating(entry.tokens)
+        }
+        let all = tokens.addingSaturating(undividedTokens)
+        if tokens > limits.tokens || all > max(limits.tokens, limits.undividedTokens) {
+            let limit = tokens > limits.tokens ? limits.tokens : limits.undividedTokens
             return PolicyError(
-                "the plan computes at least \(tokens) tokens, the limit is \(limits.tokens)")
+                "the plan computes at least \(all) tokens, the limit is \(limit)")
         }
         pages = pages.addingSaturating(
             request.newPages(computing: entry.tokens, pageTokens: limits.pageTokens))

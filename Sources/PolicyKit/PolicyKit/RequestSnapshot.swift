@@ -48,6 +48,10 @@ public struct RequestSnapshot: Sendable {
     /// The most tokens that it may generate.
     public var maximumTokens: Int
 
+    /// How many of its first tokens must be computed in one iteration, as the gate of its mixture
+    /// needs them together; 0 where its prompt may be cut anywhere.
+    public var undividedTokens: Int
+
     public init(
         id: RequestID, adapter: AdapterID, tenant: TenantID = TenantID(rawValue: 0),
         arrival: Instant, promptTokens: Int
@@ -66,6 +70,7 @@ public struct RequestSnapshot: Sendable {
         self.computedTokens = 0
         self.generatedTokens = 0
         self.maximumTokens = 16
+        self.undividedTokens = 0
     }
 
     /// Tokens that must be computed before the request can give its next token: the rest of the
@@ -73,5 +78,12 @@ public struct RequestSnapshot: Sendable {
     @inlinable
     public var pendingTokens: Int {
         phase == .decoding ? 1 : promptTokens - computedTokens
+    }
+
+    /// The fewest tokens of it that an iteration may compute: 1, or all that must be computed
+    /// together.
+    @inlinable
+    public var leastTokens: Int {
+        computedTokens < undividedTokens ? max(1, min(undividedTokens, pendingTokens)) : 1
     }
 }

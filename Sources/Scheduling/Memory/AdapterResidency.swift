@@ -19,6 +19,9 @@ package struct AdapterDescription: Sendable, Equatable {
     /// Its share of service, relative to others.
     package var weight = 1.0
 
+    /// Whether a copy of the weights can have it folded in; a mixture's weights depend on the token.
+    package var isMergeable = true
+
     package init(id: AdapterID, bytes: Int, rank: Int, isPinned: Bool = false) {
         self.id = id
         self.bytes = bytes

@@ -4,7 +4,7 @@ internal import PolicyKit
 
 /// The tokens of a request as far as they are known, for sharing pages with others.
 struct KnownPrefix: Sendable {
-    let adapter: AdapterID
+    let owner: PrefixOwner
 
     /// The prompt, then what was generated and told.
     var tokens: [Int32]
@@ -39,7 +39,7 @@ extension KVPageTable {
         let end = min(limit, prefix.tokens.count)
         while start + pageTokens <= end,
             let node = cache.node(
-                below: last, of: prefix.adapter, tokens: prefix.tokens[start..<start + pageTokens])
+                below: last, of: prefix.owner, tokens: prefix.tokens[start..<start + pageTokens])
         {
             match.nodes.append(node)
             if cache.isIdle(node) { match.idlePages += 1 }
@@ -69,12 +69,12 @@ extension KVPageTable {
         while (holding.sharedPages + 1) * pageTokens <= end {
             let index = holding.sharedPages
             let tokens = prefix.tokens[index * pageTokens..<(index + 1) * pageTokens]
-            let node = cache.node(below: holding.node, of: prefix.adapter, tokens: tokens)
+            let node = cache.node(below: holding.node, of: prefix.owner, tokens: tokens)
             if let node {
                 replace(index, of: &holding, with: node)
             } else {
                 holding.node = cache.add(
-                    holding.pages[index], tokens: tokens, below: holding.node, of: prefix.adapter)
+                    holding.pages[index], tokens: tokens, below: holding.node, of: prefix.owner)
                 holding.sharedPages += 1
             }
         }

@@ -2,6 +2,15 @@
 
 internal import PolicyKit
 
+/// Whose keys and values a prefix holds: the same tokens give others elsewhere.
+struct PrefixOwner: Hashable, Sendable {
+    /// A generation of an adapter, of a mixture, or the base.
+    var adapter: AdapterID
+
+    /// ``NewRequest/variant``.
+    var variant: UInt64 = 0
+}
+
 /// The full KV pages that requests with the same beginning may share, as a trie over their tokens.
 ///
 /// A node is a page with the tokens in it, below the page that comes before it; the first page of a
@@ -13,22 +22,21 @@ struct PrefixCache: Sendable {
     /// Names a node while it is in the cache.
     typealias Node = Int32
 
-    /// Where a prefix goes on: below a node, or at the beginning of an adapter's prefixes.
+    /// Where a prefix goes on: below a node, or at the beginning of an owner's prefixes.
     private struct Place: Hashable {
-        /// A node, or -1 less the adapter.
-        var above: Int
+        var above: Node?
+        var owner: PrefixOwner
         var tokens: ArraySlice<Int32>
 
         func hash(into hasher: inout Hasher) {
             hasher.combine(above)
+            hasher.combine(owner)
             tokens.withUnsafeBytes { hasher.combine(bytes: $0) }
         }
     }
 
     private struct Entry: Sendable {
         var place: Place
-        var above: Node?
-        var adapter: AdapterID
         var page: Int32
         var holders = 1
         var children = 0
@@ -54,24 +62,24 @@ struct PrefixCache: Sendable {
 
     func page(of node: Node) -> Int32 { entry(node).page }
 
-    func above(_ node: Node) -> Node? { entry(node).above }
+    func above(_ node: Node) -> Node? { entry(node).place.above }
 
     func isIdle(_ node: Node) -> Bool { entry(node).holders == 0 }
 
-    /// The node with these tokens below another, or below an adapter's generation.
-    func node(below above: Node?, of adapter: AdapterID, tokens: ArraySlice<Int32>) -> Node? {
-        nodes[place(below: above, of: adapter, tokens)]
+    /// The node with these tokens below another of its owner, or in front of all.
+    func node(below above: Node?, of owner: PrefixOwner, tokens: ArraySlice<Int32>) -> Node? {
+        nodes[Place(above: above, owner: owner, tokens: tokens)]
     }
 
     // MARK: - Changes
 
     /// Adds a page with its tokens, which nobody has added yet; the caller holds it.
     mutating func add(
-        _ page: Int32, tokens: ArraySlice<Int32>, below above: Node?, of adapter: AdapterID
+        _ page: Int32, tokens: ArraySlice<Int32>, below above: Node?, of owner: PrefixOwner
     ) -> Node {
         // A copy, so that the whole prompt does not stay in memory.
-        let place = place(below: above, of: adapter, ArraySlice(Array(tokens)))
-        let entry = Entry(place: place, above: above, adapter: adapter, page: page)
+        let place = Place(above: above, owner: owner, tokens: ArraySlice(Array(tokens)))
+        let entry = Entry(place: place, page: page)
         let node: Node
         if let free = freeNodes.popLast() {
             node = free
@@ -97,7 +105,7 @@ struct PrefixCache: Sendable {
     mutating func letGo(from last: Node?) {
         var next = last
         while let node = next {
-            next = entry(node).above
+            next = entry(node).place.above
             entries[Int(node)]?.holders -= 1
             if entry(node).holders == 0 { link(node) }
         }
@@ -123,7 +131,7 @@ struct PrefixCache: Sendable {
         var next = oldest
         while let node = next {
             next = entry(node).newer
-            guard entry(node).adapter == adapter else { continue }
+            guard entry(node).place.owner.adapter == adapter else { continue }
             pages.append(entry(node).page)
             unlink(node)
             remove(node)
@@ -140,17 +148,11 @@ struct PrefixCache: Sendable {
         return entry
     }
 
-    private func place(
-        below above: Node?, of adapter: AdapterID, _ tokens: ArraySlice<Int32>
-    ) -> Place {
-        Place(above: above.map(Int.init) ?? -1 - Int(adapter.rawValue), tokens: tokens)
-    }
-
     private mutating func remove(_ node: Node) {
         let entry = entry(node)
         precondition(entry.children == 0, "node \(node) has \(entry.children) nodes below it")
         nodes[entry.place] = nil
-        if let above = entry.above { entries[Int(above)]?.children -= 1 }
+        if let above = entry.place.above { entries[Int(above)]?.children -= 1 }
         entries[Int(node)] = nil
         freeNodes.append(node)
         count -= 1
@@ -185,15 +187,17 @@ extension PrefixCache {
         var children: [Node: Int] = [:]
         for case let (index, entry?) in entries.enumerated() {
             let node = Node(index)
-            if let above = entry.above { children[above, default: 0] += 1 }
+            if let above = entry.place.above { children[above, default: 0] += 1 }
             if entry.holders != held[node, default: 0] {
                 problems.append(
                     "\(held[node, default: 0]) requests hold node \(node), \(entry.holders) are "
                         + "counted")
             }
             if nodes[entry.place] != node { problems.append("node \(node) cannot be found") }
-            if let above = entry.above, entries[Int(above)]?.adapter != entry.adapter {
-                problems.append("node \(node) is below one of another adapter, or of none")
+            if let above = entry.place.above,
+                entries[Int(above)]?.place.owner != entry.place.owner
+            {
+                problems.append("node \(node) is below one of another owner, or of none")
             }
         }
         for case let (index, entry?) in entries.enumerated()
@@ -212,7 +216,7 @@ extension PrefixCache {
         while let node = next, left.count <= entries.count {
             let entry = entry(node)
             if entry.holders > 0 { problems.append("node \(node) is held and may leave") }
-            if let above = entry.above, left.contains(above) {
+            if let above = entry.place.above, left.contains(above) {
                 problems.append("node \(above) would leave before \(node) below it")
             }
             left.insert(node)

@@ -15,6 +15,9 @@ package struct Backlog: Sendable, Equatable {
     /// Runnable requests that generate.
     package private(set) var decoding = 0
 
+    /// Requests whose next tokens must be computed in one iteration.
+    package private(set) var undivided = 0
+
     /// Tokens still to compute: of prompts, and the most that may be generated.
     package private(set) var promptTokens = 0
     package private(set) var outputTokens = 0
@@ -54,6 +57,7 @@ package struct Backlog: Sendable, Equatable {
         wholePromptTokens += sign * record.originalPromptTokens
         wholeOutputTokens += sign * request.maximumTokens
         if !record.hasBegun { waiting += sign }
+        if request.leastTokens > 1 { undivided += sign }
         if request.isAdapterResident {
             runnable += sign
             if isDecoding { decoding += sign }

@@ -26,6 +26,9 @@ package enum Refusal: Error, Hashable, Sendable {
     /// The request would need more KV pages than there are, even alone.
     case doesNotFitInMemory(pages: Int, limit: Int)
 
+    /// The prompt must be computed in one iteration, which has fewer tokens.
+    case undividedPromptTooLong(limit: Int)
+
     /// The identifier is that of an unfinished request.
     case duplicateRequest(RequestID)
 

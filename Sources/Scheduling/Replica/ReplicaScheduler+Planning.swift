@@ -33,7 +33,7 @@ extension ReplicaScheduler {
         guard isRunnable else { return nil }
         enterDemand(at: now)
         tokenLimit = chooseTokenLimit()
-        let isForced = areUndoingEachOther
+        let isForced = areUndoingEachOther || isLeavingOutPrompts
         if isForced { counters.forcedSteps += 1 }
         let arrangement = arrange(isForced: isForced, at: now)
         guard isRunnable else { return nil }
@@ -61,7 +61,9 @@ extension ReplicaScheduler {
     }
 
     private mutating func decideAhead(at now: Instant) -> StepPlan? {
-        guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther else { return nil }
+        guard inFlight.count == 1, !inFlight[0].hasDrafts, !areUndoingEachOther,
+            !isLeavingOutPrompts
+        else { return nil }
         assume()
         enterDemand(at: now)
         guard backlog.runnable > 0 else { return nil }
@@ -81,9 +83,11 @@ extension ReplicaScheduler {
     }
 
     var limits: BatchLimits {
-        BatchLimits(
+        var limits = BatchLimits(
             requests: configuration.batchRequests, tokens: tokenLimit,
             freePages: pages.freePages, pageTokens: pages.pageTokens)
+        limits.undividedTokens = configuration.batchTokens
+        return limits
     }
 
     // MARK: - Fairness
@@ -181,7 +185,7 @@ extension ReplicaScheduler {
         context.costs = costs.estimates
         context.wantsReason = wantsReasons
         context.mustServe = arrangement.mustServe
-        context.notMergeable = arrangement.notMergeable
+        context.notMergeable = arrangement.notMergeable.union(unmergeable)
         var plan = isForced ? nil : ask(requests, in: context, at: now)
         if plan?.entries.isEmpty == true {
             // Ahead of a step's end it may just as well wait for that.
@@ -210,14 +214,19 @@ extension ReplicaScheduler {
     ) -> BatchPlan? {
         var plan = BatchPlan()
         var fault: (PolicyFault, String)?
+        var answer = plan
+        var leavesOut = false
         var call = batching.begin(at: now)
         if call.isBuiltIn { return nil }
         do throws(PolicyError) {
             try call.policy.plan(requests.span, in: context, into: &plan)
             batching.returned(&call)
-            if let error = plan.violation(for: requests.span, under: context.limits) {
-                fault = (.badAnswer, error.description)
-            }
+            answer = plan
+            leavesOut = plan.keepTogether(requests, under: context.limits)
+            let violation =
+                plan.violation(for: requests.span, under: context.limits)
+                ?? plan.violation(merging: unmergeable)
+            if let violation { fault = (.badAnswer, violation.description) }
         } catch {
             batching.returned(&call)
             fault = (.threw, error.description)
@@ -225,11 +234,14 @@ extension ReplicaScheduler {
         if recorder != nil {
             var exchange = PolicyExchange<BatchingContext, BatchPlan>(
                 requests: requests, context: context)
-            exchange.answer = plan
+            exchange.answer = answer
             record(exchange, fault)
         }
         batching.settle(call, fault: fault, at: now)
-        return fault == nil ? plan : nil
+        guard fault == nil else { return nil }
+        noteLeftOut(leavesOut)
+        // What is left of it may be nothing, where the policy did not mean to hold back.
+        return leavesOut && plan.entries.isEmpty ? nil : plan
     }
 
     private mutating func askBuiltIn(
@@ -281,7 +293,7 @@ extension ReplicaScheduler {
     // MARK: - Memory
 
     /// Preempts from the back of the order until the decode rows in front can get their next pages,
-    /// or, where nothing decodes, until the first request in turn can get one.
+    /// or, where nothing decodes, until the first request in turn can go on.
     private mutating func makeRoom(_ order: [Int]) {
         var missing = missingPages(order)
         if pages.freePages >= missing { return }
@@ -298,7 +310,7 @@ extension ReplicaScheduler {
     /// there are plenty.
     private mutating func missingPages(_ order: [Int]) -> Int {
         let rows = min(backlog.decoding, configuration.batchRequests)
-        if pages.freePages >= max(1, rows) { return 0 }
+        if backlog.undivided == 0, pages.freePages >= max(1, rows) { return 0 }
         guard let first = order.first(where: { queue.snapshots[$0].isAdapterResident }) else {
             return 0
         }
@@ -320,7 +332,8 @@ extension ReplicaScheduler {
             _ = marks.mark(position)
         }
         if rows > 0 { return missing }
-        return queue.snapshots[first].newPages(computing: 1, pageTokens: pages.pageTokens)
+        let request = queue.snapshots[first]
+        return request.newPages(computing: request.leastTokens, pageTokens: pages.pageTokens)
     }
 
     /// Takes a request's pages; what it has generated is computed again as part of its prompt.

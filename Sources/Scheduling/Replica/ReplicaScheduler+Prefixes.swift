@@ -3,14 +3,15 @@
 internal import PolicyKit
 
 // Sharing KV pages between requests that begin with the same tokens on the same generation of an
-// adapter.
+// adapter, in the same variant.
 extension ReplicaScheduler {
     /// Remembers the tokens of a new request.
     mutating func notePrompt(of request: NewRequest) {
-        guard configuration.sharesPrefixes, request.prompt.count == request.promptTokens else {
-            return
-        }
-        prefixes[request.id] = KnownPrefix(adapter: request.adapter, tokens: request.prompt)
+        guard configuration.sharesPrefixes, request.prompt.count == request.promptTokens,
+            !request.isUndivided
+        else { return }
+        let owner = PrefixOwner(adapter: request.adapter, variant: request.variant)
+        prefixes[request.id] = KnownPrefix(owner: owner, tokens: request.prompt)
     }
 
     /// Gives requests that are not yet done with their prompts the pages that others have computed
@@ -107,10 +108,11 @@ extension ReplicaScheduler {
     /// A request is gone for good, with its pages.
     mutating func forgetPrefix(of id: RequestID) { prefixes[id] = nil }
 
-    /// Drops the pages of adapters that are retired and that nobody uses any more.
+    /// Drops what is kept of adapters that are retired and that nobody uses any more.
     mutating func forgetRetired() {
         for id in retired where residency.description(of: id) == nil {
             pages.forget(id)
+            unmergeable.remove(id)
             retired.removeAll { $0 == id }
         }
     }

@@ -10,6 +10,9 @@ extension ReplicaScheduler {
         guard queue.slot(of: request.id) == nil, departing[request.id] == nil else {
             return .duplicateRequest(request.id)
         }
+        guard !request.isUndivided || request.promptTokens <= configuration.batchTokens else {
+            return .undividedPromptTooLong(limit: configuration.batchTokens)
+        }
         let (all, overflow) = request.promptTokens.addingReportingOverflow(request.maximumTokens)
         // The last token that is generated is never computed.
         let needed = KVPages.count(
@@ -28,6 +31,7 @@ extension ReplicaScheduler {
             arrival: request.arrival, promptTokens: request.promptTokens)
         snapshot.maximumTokens = request.maximumTokens
         snapshot.tenantWeight = request.tenantWeight
+        snapshot.undividedTokens = request.isUndivided ? request.promptTokens : 0
         snapshot.firstTokenDeadline = request.firstTokenTarget.map(request.arrival.advanced)
         let adapter = residency.description(of: request.adapter)
         snapshot.adapterRank = adapter?.rank ?? 0
@@ -97,6 +101,7 @@ extension ReplicaScheduler {
     /// Makes an adapter known to this replica; a pinned one is loaded at once.
     package mutating func register(_ adapter: AdapterDescription, at now: Instant) -> Refusal? {
         let refusal = residency.register(adapter, at: now)
+        if refusal == nil, !adapter.isMergeable { unmergeable.insert(adapter.id) }
         takeGrants()
         return refusal
     }

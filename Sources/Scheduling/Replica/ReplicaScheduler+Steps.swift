@@ -77,6 +77,7 @@ extension ReplicaScheduler {
                     + "\(pages.freePages) pages are free")
         }
         noteLaunch(of: request, tokens: tokens, mode: step.mode)
+        noteUndivided(request)
         if isFirstRun {
             counters.began += 1
             countPrefix(of: request)

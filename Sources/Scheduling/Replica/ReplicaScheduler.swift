@@ -41,6 +41,12 @@ package struct ReplicaScheduler {
 
     /// Adapters that take no new requests but may still have some.
     var retired: [AdapterID] = []
+
+    /// Known adapters on which nothing can be merged.
+    var unmergeable: Set<AdapterID> = []
+
+    /// Plans in a row of which a prompt that may not be cut had to be left out.
+    var undividedLeftOut = 0
     var batching: PolicyGuard<any BatchingPolicy>
     var fairness: PolicyGuard<any FairnessPolicy>
 

@@ -13,6 +13,13 @@ package struct NewRequest: Sendable, Equatable {
     /// The prompt's tokens, where it may share KV pages with others that begin alike; else empty.
     package var prompt: [Int32] = []
 
+    /// Tells apart requests of one adapter whose keys and values differ though their tokens are the
+    /// same, as by the experts of a mixture that they leave out: they share no pages.
+    package var variant: UInt64 = 0
+
+    /// Whether its prompt must be computed in one iteration, and shares no pages.
+    package var isUndivided = false
+
     /// The most tokens that it may generate; it ends by itself when it has them.
     package var maximumTokens: Int
 

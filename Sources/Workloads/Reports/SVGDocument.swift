@@ -79,6 +79,16 @@ struct SVGDocument {
             """
     }
 
+    /// A box in the first colour, as dark as `value` between 0 and 1 is large.
+    mutating func cell(_ box: PlotBox, value: Double, title: String) {
+        body += """
+            <rect class="fill c0" fill-opacity="\(number(min(max(value, 0), 1)))" \
+            x="\(number(box.x))" y="\(number(box.y))" width="\(number(box.width))" \
+            height="\(number(box.height))"><title>\(Self.escaped(title))</title></rect>
+
+            """
+    }
+
     mutating func label(
         _ text: String, at place: (x: Double, y: Double), _ anchor: Anchor = .start,
         style: String = "", turned angle: Double = 0

@@ -70,7 +70,7 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
              "include_stop_str_in_output": true, "skip_special_tokens": false, "stream": true,
              "stream_options": {"include_usage": true, "continuous_usage_stats": true},
              "return_token_ids": true, "add_special_tokens": false, "user": "u", "priority": 0,
-             "kv_transfer_params": {"x": 1}, "mixture": {"mask": [true, 0, 1]}, "unknown": [1]}
+             "kv_transfer_params": {"x": 1}, "mixture": {"mask": ["roman", "date"], "gate": true}, "unknown": [1]}
             """)
         #expect(request.sampling.temperature == 0)
         #expect(request.sampling.topP == 0.5)
@@ -92,7 +92,8 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         #expect(request.output.includesUsage && request.output.includesUsageInEachChunk)
         #expect(!request.addsSpecialTokens)
         #expect(request.user == "u")
-        #expect(request.mixture?.mask == [true, false, true])
+        #expect(request.mixture?.mask == ["roman", "date"])
+        #expect(request.mixture?.reportsGate == true)
     }
 
     @Test func nullCountsAsLeftOut() throws {
@@ -145,7 +146,7 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
         (#"{"prompt": "x", "logit_bias": {"1": 1, "01": 1}}"#, "logit_bias", "token 1 twice"),
         (#"{"prompt": "x", "stream_options": {}}"#, "stream_options", "set stream to true"),
         (#"{"prompt": "x", "seed": 1e40}"#, "seed", "an integer of 64 bits"),
-        (#"{"prompt": "x", "mixture": {"mask": [2]}}"#, "mixture.mask[0]", "true, false"),
+        (#"{"prompt": "x", "mixture": {"mask": [2]}}"#, "mixture.mask[0]", "the name of an expert"),
         (#"{"prompt": "x", "service_class": 3}"#, "service_class", "a string"),
         (#"{"prompt": "x", "speculation": true}"#, "speculation", "an object"),
         (#"{"prompt": "x", "speculation": {"tokens": 0}}"#, "speculation.tokens", "1 to 16"),
@@ -284,7 +285,7 @@ private func chat(_ bytes: [UInt8]) throws -> GenerationRequest {
             #"{"model":"m","prompt":[[1,2],[3]],"n":2,"stop":["a"],"logit_bias":{"1":2},"seed":1}"#,
             #"{"prompt":"é","stream":true,"stream_options":{"include_usage":true},"logprobs":2}"#,
             #"{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"top_k":3}"#,
-            #"{"messages":[{"role":"tool","content":"x"}],"mixture":{"mask":[1]},"tools":[]}"#,
+            #"{"messages":[{"role":"tool","content":"x"}],"mixture":{"mask":["a"],"gate":true},"tools":[]}"#,
         ].map { Array($0.utf8) }
         try FuzzRun().forEachRound { random, seed in
             let body = ByteMutator.json.mutate(

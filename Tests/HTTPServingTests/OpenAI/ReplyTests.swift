@@ -62,6 +62,22 @@ private let logprobs = [
                 """)
     }
 
+    @Test func aChoiceOfAMixtureSaysWhatItsExpertsHaveCounted() {
+        var choice = ended("XIV", .stop)
+        choice.gate = [
+            ExpertWeight(expert: "roman", weight: 0.75), ExpertWeight(expert: "date", weight: 0),
+        ]
+        for head in [completionHead, chatHead] {
+            let whole = GenerationReply(
+                head: head, choices: [choice],
+                usage: TokenUsage(promptTokens: 3, completionTokens: 2))
+            let chunk = ReplyChunk(head: head, choices: [choice])
+            for json in [whole.json, chunk.json] {
+                #expect(text(json).contains(#""gate":{"roman":0.75,"date":0.0}}]"#))
+            }
+        }
+    }
+
     @Test func aChatStreamOpensContinuesAndEnds() {
         let opening = ReplyChunk.opening(
             head: chatHead, index: 1, promptTokenIDs: [9], usage: .pending)

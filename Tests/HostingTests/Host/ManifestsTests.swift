@@ -13,13 +13,18 @@ struct ManifestsTests {
         #expect(Self.all.count >= 13)
     }
 
-    /// By the last adapter, as chat where the model has a template and as token ids where not.
+    /// By an adapter and each mixture, as chat where the model has a template and as token ids where not.
     @Test(arguments: all)
     func everyManifestStartsAndAnswers(_ name: String) async throws {
         let server = try await BurrowProcess.start(path: "\(Built.repository)/Manifests/\(name)")
         let client = Client(server)
         let models = try await client.get("/v1/models").json["data"].list
-        let model = try #require(models.last?["id"])
+        let names = models.map { $0["id"] }
+        for mixture in models where mixture["root"].text?.hasPrefix("mixture:") == true {
+            let question = SampleModel.chat(mixture["id"].text ?? "", "Comment dit-on 48 ?")
+            #expect(try await client.post("/v1/chat/completions", question).status == 200)
+        }
+        let model = try #require(names.contains("shout") ? "shout" : names.last)
         #expect(models.count > 1)
         let tokens = try await client.post(
             "/v1/completions",

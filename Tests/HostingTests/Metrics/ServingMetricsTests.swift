@@ -157,6 +157,22 @@ private func finished(adapter: String?, reason: FinishedReason = .stop) -> Finis
         #expect(check.value("burrow:unmerged_instead_steps_total") == 3)
     }
 
+    @Test func weightsOfExpertsAreSummedByMixtureUntilThatIsGone() throws {
+        var metrics = metrics()
+        metrics.gateWeighed(mixture: "m", [("a", 0.25), ("b", 0.75)])
+        metrics.gateWeighed(mixture: "m", [("a", 1), ("b", 0)])
+        metrics.gateWeighed(mixture: "n", [("a", 1)])
+        let check = try ExpositionCheck(metrics.exposition())
+        let name = "burrow:gate_weight"
+        #expect(check.value("\(name)_sum", ["mixture": "m", "expert": "a"]) == 1.25)
+        #expect(check.value("\(name)_count", ["mixture": "m", "expert": "b"]) == 2)
+        #expect(check.value("\(name)_sum", ["mixture": "n", "expert": "a"]) == 1)
+        metrics.adapterRemoved("m")
+        let later = try ExpositionCheck(metrics.exposition())
+        #expect(later.value("\(name)_count", ["mixture": "m", "expert": "a"]) == nil)
+        #expect(later.value("\(name)_count", ["mixture": "n", "expert": "a"]) == 1)
+    }
+
     @Test func adaptersInUseAreOneSeriesWithTheTime() throws {
         var metrics = metrics()
         metrics.adaptersInUse(running: ["b", "a"], waiting: [], unixTime: 100.5)

@@ -107,7 +107,7 @@ struct TraceTests {
         for (text, message) in [
             ("{}", "no decision trace"), ("", "no JSON"), ("[1]", "must be an object"),
             (#"{"trace":"burrow-decisions/9"}"#, "this version reads"),
-            (#"{"trace":"burrow-decisions/1","version":"1","host":"h","replica":0}"#, "batching"),
+            (#"{"trace":"burrow-decisions/2","version":"1","host":"h","replica":0}"#, "batching"),
         ] {
             let error = #expect(throws: TraceError.self) {
                 try TraceReader.header(Array(text.utf8))

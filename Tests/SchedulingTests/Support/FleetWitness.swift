@@ -31,6 +31,11 @@ struct FleetWitness {
     private var everEnded: Set<RequestID> = []
     private var models: [ReplicaID: PageModel] = [:]
 
+    private var unmergeable: Set<AdapterID> = []
+
+    /// Prompts that might not be cut, as often as they were computed.
+    private(set) var whole = 0
+
     /// Tokens that requests did not have to compute.
     private(set) var adopted = 0
 
@@ -116,6 +121,8 @@ struct FleetWitness {
             building[replica] = nil
             copies[replica, default: []].insert(id)
         case .copyFailed(_, let replica): building[replica] = nil
+        case .register(let adapter):
+            if !adapter.isMergeable { unmergeable.insert(adapter.id) }
         default: break
         }
     }
@@ -146,6 +153,7 @@ struct FleetWitness {
         case .build(let id):
             check(building.updateValue(id, forKey: replica) == nil, "two copies at once")
             check(resident[replica]?.contains(id) == true, "a copy of absent adapter \(id)")
+            check(!unmergeable.contains(id), "a copy of \(id), which cannot be merged")
             check(copies[replica, default: []].count < room, "no room for a copy of \(id)")
         case .drop(let id):
             check(copies[replica, default: []].remove(id) != nil, "drop of no copy of \(id)")
@@ -162,6 +170,7 @@ struct FleetWitness {
         check(tokens <= configuration.batchTokens, "\(tokens) tokens in a step")
         check(Set(plan.entries.map(\.id)).count == plan.entries.count, "a request twice")
         if let merged = plan.mode.mergedAdapter {
+            check(!unmergeable.contains(merged), "merged on \(merged), which cannot be")
             check(copies[replica]?.contains(merged) == true, "merged on \(merged) without a copy")
         }
         checkPages(of: plan, on: replica, configuration)
@@ -196,9 +205,8 @@ struct FleetWitness {
         return Array(tokens[(entry.position + entry.tokens - entry.drafts)...].prefix(accepted + 1))
     }
 
-    private func answer(to entry: StepEntry, after tokens: [Int32]) -> Int32 {
-        PageModel.answer(
-            to: tokens.reduce(PageModel.beginning(of: entry.adapter), PageModel.history))
+    private func answer(to request: NewRequest, after tokens: [Int32]) -> Int32 {
+        PageModel.answer(to: tokens.reduce(PageModel.beginning(of: request), PageModel.history))
     }
 
     private mutating func note(
@@ -234,6 +242,7 @@ struct FleetWitness {
             state.computed = entry.position
         }
         let end = entry.position + entry.tokens
+        checkWhole(entry, of: state.request)
         let known = state.request.promptTokens + state.generated + entry.drafts
         check(entry.tokens >= 1 && end <= known, "\(entry.id) computes \(end) of \(known)")
         check(entry.samples == (end == known), "\(entry.id) samples wrongly")
@@ -248,17 +257,29 @@ struct FleetWitness {
         run(entry, of: plan, on: replica, configuration)
     }
 
+    /// A prompt that may not be cut is computed in one step, whenever it is.
+    private mutating func checkWhole(_ entry: StepEntry, of request: NewRequest) {
+        guard request.isUndivided, entry.position < request.promptTokens else { return }
+        whole += 1
+        check(
+            entry.position == 0 && entry.tokens >= request.promptTokens,
+            "\(entry.id) computes \(entry.tokens) tokens at \(entry.position) of a prompt of "
+                + "\(request.promptTokens) that may not be cut")
+    }
+
     /// What is drawn follows from what is read; drafts are right until an outcome rejects them.
     private mutating func run(
         _ entry: StepEntry, of plan: StepPlan, on replica: ReplicaID,
         _ configuration: ReplicaConfiguration
     ) {
-        var tokens = live[entry.id]?.tokens ?? []
+        guard let state = live[entry.id] else { return }
+        var tokens = state.tokens
         if entry.samples {
-            for _ in 0...entry.drafts { tokens.append(answer(to: entry, after: tokens)) }
+            for _ in 0...entry.drafts { tokens.append(answer(to: state.request, after: tokens)) }
         }
         let fault = models[replica, default: PageModel()].run(
-            entry, of: tokens, isMerged: plan.mode != .unmerged,
+            entry, of: tokens, after: PageModel.beginning(of: state.request),
+            isMerged: plan.mode != .unmerged,
             pageTokens: configuration.pageTokens)
         check(fault == nil, fault ?? "")
         live[entry.id]?.tokens = tokens

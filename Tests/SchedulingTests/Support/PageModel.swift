@@ -14,8 +14,10 @@ struct PageModel {
 
     private var places: [Int32: [Place?]] = [:]
 
-    /// What stands for no tokens on an adapter.
-    static func beginning(of adapter: AdapterID) -> UInt64 { mix(UInt64(adapter.rawValue)) }
+    /// What stands for no tokens of a request: its adapter and its variant.
+    static func beginning(of request: NewRequest) -> UInt64 {
+        mix(UInt64(request.adapter.rawValue) ^ request.variant << 32)
+    }
 
     /// What stands for one token more.
     static func history(_ before: UInt64, _ token: Int32) -> UInt64 {
@@ -47,13 +49,15 @@ struct PageModel {
         }
     }
 
-    /// Computes an entry's tokens from what its pages hold; `tokens` are all of the request's.
+    /// Computes an entry's tokens from what its pages hold; `beginning` stands for its request, and
+    /// `tokens` are all of that.
     ///
     /// - Returns: what it read that is not what `tokens` call for.
     mutating func run(
-        _ entry: StepEntry, of tokens: [Int32], isMerged: Bool, pageTokens: Int
+        _ entry: StepEntry, of tokens: [Int32], after beginning: UInt64, isMerged: Bool,
+        pageTokens: Int
     ) -> String? {
-        var history = Self.beginning(of: entry.adapter)
+        var history = beginning
         var isClean = true
         for index in 0..<entry.position {
             history = Self.history(history, tokens[index])

@@ -169,6 +169,8 @@ struct RandomFleet {
             request.adapter = adapter.id
         }
         request.prompt = prompt(of: request.promptTokens)
+        if random.chance(30) { request.variant = UInt64(random.below(3)) }
+        request.isUndivided = random.chance(20)
         if random.chance(2) { request.promptTokens = [0, -1, .max, .min][random.below(4)] }
         if random.chance(2) { request.maximumTokens = [0, -1, .max, .min][random.below(4)] }
         if random.chance(5) {
@@ -191,9 +193,10 @@ struct RandomFleet {
     }
 
     private mutating func registerAdapter() {
-        let adapter = AdapterDescription(
+        var adapter = AdapterDescription(
             id: AdapterID(rawValue: nextAdapter), bytes: 1 + random.below(7),
             rank: 8, isPinned: random.chance(10))
+        adapter.isMergeable = random.chance(75)
         nextAdapter += 1
         adapters.append(adapter)
         apply(.register(adapter))

@@ -36,6 +36,12 @@ nonisolated extension APIError {
             .notFound, "The lora adapter '\(name)' cannot be found.\(near)", parameter: "lora_name")
     }
 
+    /// 400: a mixture, which only the manifest adds and removes.
+    package static func adapterIsMixture(_ name: String) -> APIError {
+        invalidUserInput(
+            "'\(name)' is a mixture of the manifest, not an adapter: it cannot be unloaded.")
+    }
+
     /// 404: nothing that reads as an adapter at the path.
     package static func adapterFilesNotFound(_ name: String, path: String) -> APIError {
         APIError(

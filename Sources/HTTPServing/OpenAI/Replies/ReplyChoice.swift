@@ -53,6 +53,18 @@ nonisolated package struct TokenUsage: Sendable, Equatable {
     }
 }
 
+/// How much an expert of a mixture has counted in a choice.
+nonisolated package struct ExpertWeight: Sendable, Equatable {
+    package var expert: String
+    /// The mean over the tokens that were computed and the points at which the gate was asked.
+    package var weight: Double
+
+    package init(expert: String, weight: Double) {
+        self.expert = expert
+        self.weight = weight
+    }
+}
+
 /// One choice of a reply, or what one chunk of a stream adds to it.
 nonisolated package struct ReplyChoice: Sendable, Equatable {
     package var index: Int
@@ -69,6 +81,9 @@ nonisolated package struct ReplyChoice: Sendable, Equatable {
     package var promptTokenIDs: [Int]?
     /// The tokens of `text`, when token ids were asked for.
     package var tokenIDs: [Int]?
+    /// In the order of the mixture, when they were asked for: of a whole choice, or of the chunk
+    /// that ends it.
+    package var gate: [ExpertWeight]?
 
     package init(index: Int, text: String) {
         self.index = index
@@ -99,6 +114,15 @@ nonisolated package struct ReplyChoice: Sendable, Equatable {
         if let tokenIDs {
             writer.key("token_ids")
             writer.value(tokenIDs)
+        }
+        if let gate {
+            writer.key("gate")
+            writer.beginObject()
+            for weight in gate {
+                writer.key(weight.expert)
+                writer.value(weight.weight)
+            }
+            writer.endObject()
         }
     }
 }

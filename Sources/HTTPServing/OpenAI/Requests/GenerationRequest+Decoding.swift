@@ -221,19 +221,16 @@ nonisolated extension RequestFields {
     }
 
     func mixture(limits: RequestLimits) throws(APIError) -> MixtureFields? {
-        guard let mixture = try fields("mixture") else { return nil }
-        guard let items = try mixture.array("mask", limit: limits.experts) else {
-            return MixtureFields(mask: nil)
-        }
-        var mask: [Bool] = []
+        guard let fields = try fields("mixture") else { return nil }
+        var mixture = MixtureFields()
+        let items = try fields.array("mask", limit: limits.experts) ?? []
         for (index, item) in items.enumerated() {
-            switch (item, item.exactInteger) {
-            case (.boolean(let flag), _): mask.append(flag)
-            case (_, 0?): mask.append(false)
-            case (_, 1?): mask.append(true)
-            default: throw mixture.mismatch("mask[\(index)]", "true, false, 1 or 0", item)
+            guard case .string(let name) = item else {
+                throw fields.mismatch("mask[\(index)]", "the name of an expert", item)
             }
+            mixture.mask.append(name)
         }
-        return MixtureFields(mask: mask)
+        mixture.reportsGate = try fields.boolean("gate") ?? false
+        return mixture
     }
 }

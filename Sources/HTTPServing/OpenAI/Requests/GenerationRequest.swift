@@ -174,8 +174,12 @@ nonisolated package struct OutputFields: Sendable, Equatable {
 
 /// What a request says about a mixture of experts.
 nonisolated package struct MixtureFields: Sendable, Equatable {
-    /// By position of the expert in the mixture: false leaves it out and its weight to the others.
-    package var mask: [Bool]?
+    /// Names of experts that are left out, their weight to the others.
+    package var mask: [String] = []
+    /// Whether the reply says how much each expert has counted.
+    package var reportsGate = false
+
+    package init() {}
 }
 
 /// How a request guesses its next tokens, from earlier ones of prompt and output.
@@ -204,7 +208,8 @@ nonisolated package struct RequestLimits: Sendable, Equatable {
     package var logitBiases = 1024
     /// `logprobs` and `top_logprobs`.
     package var logprobs = 20
-    package var experts = 1024
+    /// Names in `mixture.mask`.
+    package var experts = 64
     /// `speculation.tokens` and `speculation.ngram`.
     package var speculatedTokens = 16
     package var speculationNgram = 16
