@@ -11,7 +11,8 @@ extension MoLEConfiguration {
         let object = try ConfigurationObject(file)
         try object.allow([
             "format", "base_sha256", "experts", "reading", "granularity", "layer", "pooling",
-            "pool_divisor", "normalisation", "eps", "hidden", "top_k", "null_expert", "mask",
+            "pool_span", "pool_divisor", "normalisation", "eps", "hidden", "top_k", "null_expert",
+            "mask",
             "training",
         ])
         let format = try object.string("format")
@@ -24,6 +25,7 @@ extension MoLEConfiguration {
         granularity = try object.choice("granularity", default: granularity)
         layer = try object.integer("layer", in: 0...65_535, default: layer)
         pooling = try object.choice("pooling", default: pooling)
+        poolSpan = try object.choice("pool_span", default: poolSpan)
         poolDivisor = try object.choice("pool_divisor", default: poolDivisor)
         normalisation = try object.choice("normalisation", default: normalisation)
         epsilon = try object.number("eps", in: 0...1, default: epsilon)

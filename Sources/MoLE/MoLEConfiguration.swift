@@ -8,7 +8,7 @@ package import PolicyKit
 /// At a point, with x the features of a token and x̂ = x / norm(x):
 /// ```
 /// pre     = W_token · x̂_t + pooled_t + b            each term where the pooling has it
-/// pooled  = W_pool · Σ x̂_s / divisor                over the tokens s up to t, or of the prompt
+/// pooled  = W_pool · Σ x̂_s / divisor                over tokens s up to t, or of the prompt
 /// logits  = pre, or W_out · max(0, pre) + b_out     without and with a hidden layer
 /// weights = softmax(logits / exp(log_tau))
 /// ```
@@ -71,6 +71,14 @@ package struct MoLEConfiguration: Sendable, Equatable {
         case norm
     }
 
+    /// Which tokens up to one a causal pool holds.
+    package enum PoolSpan: String, CaseIterable, Sendable {
+        /// All.
+        case sequence
+        /// Those of the prompt: from its end on the pool stays as it is.
+        case prompt
+    }
+
     /// What a token's features are divided by.
     package enum Normalisation: String, CaseIterable, Sendable {
         /// The root of the mean of their squares.
@@ -93,6 +101,7 @@ package struct MoLEConfiguration: Sendable, Equatable {
     /// The block at which the only gate of the network reads.
     package var layer = 0
     package var pooling = Pooling.both
+    package var poolSpan = PoolSpan.sequence
     package var poolDivisor = PoolDivisor.rootCount
     package var normalisation = Normalisation.rms
 

@@ -97,13 +97,22 @@ package final class TrainedGate: Gate {
             if pools {
                 takeOver(row, rows, site.poolState, &states)
                 let start = row * traits.stateFloats
-                site.accumulate(own, squaredNorm: square, into: &states, at: start)
-                let count = max(1, Int(rows[row].position) + 1)
+                let count = pooledTokens(at: rows[row])
+                if count > rows[row].position {
+                    site.accumulate(own, squaredNorm: square, into: &states, at: start)
+                }
                 site.addPool(states, at: start, count: count, &scratch)
             }
             site.finish(
                 &scratch, masked: rows[row].masked, into: &weights, at: row * site.sets * experts)
         }
+    }
+
+    /// Tokens that are in the pool of a row, itself among them where it belongs there.
+    private func pooledTokens(at row: GateRow) -> Int {
+        let count = max(0, Int(row.position)) + 1
+        return configuration.poolSpan == .sequence
+            ? count : max(1, min(count, Int(row.promptTokens)))
     }
 
     /// Copies the state of the row before, where that is of the same sequence.

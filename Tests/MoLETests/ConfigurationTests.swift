@@ -17,6 +17,7 @@ struct ConfigurationTests {
         configuration.granularity = .network
         configuration.layer = 3
         configuration.pooling = .prompt
+        configuration.poolSpan = .prompt
         configuration.poolDivisor = .count
         configuration.normalisation = .outputs
         configuration.epsilon = 2.5e-7

@@ -24,6 +24,7 @@ struct FormulaTests {
                     variant.poolDivisor = divisor
                     variant.normalisation = normalisation
                     variant.hidden = [0, 5, 0, 9, 0][found.count % 5]
+                    variant.poolSpan = found.count % 2 == 1 ? .prompt : .sequence
                     variant.hasNullExpert = found.count % 3 == 1
                     variant.epsilon = 1e-3
                     if granularity == .network { variant.layer = 1 }

@@ -19,7 +19,8 @@ struct NaiveGate {
         }
         return sequence.rows.indices.map { row in
             let prompt = Int(sequence.rows[row].promptTokens)
-            let pooled = configuration.pooling == .prompt ? 0..<prompt : 0..<row + 1
+            let causal = configuration.poolSpan == .prompt ? min(row + 1, prompt) : row + 1
+            let pooled = 0..<(configuration.pooling == .prompt ? prompt : causal)
             var sums = vector("\(name).bias")
             if configuration.pooling.hasTokenTerm {
                 let isBare = configuration.normalisation == .none

@@ -29,6 +29,7 @@ struct TrainedGateTests {
                     configuration.granularity = granularity
                     configuration.layer = granularity == .network ? 1 : 0
                     configuration.hidden = hidden
+                    configuration.poolSpan = hidden > 0 ? .prompt : .sequence
                     return configuration
                 }
             }
@@ -80,6 +81,18 @@ struct TrainedGateTests {
         let weights = try sequence.weights(of: gate, at: 0)
         #expect(Set(weights).count == 1)
         #expect(Set(weights[0]).count == 3)
+    }
+
+    @Test func aPoolOfThePromptStaysAtItsEnd() throws {
+        var configuration = fixture.configuration
+        configuration.pooling = .causal
+        configuration.poolSpan = .prompt
+        let gate = try gate(configuration, fixture.parameters(of: configuration, seed: 2))
+        #expect(!gate.traits.needsWholePrompt)
+        let sequence = GateSequence(9, prompt: 4, width: GateFixture.hidden, seed: 3)
+        let weights = try sequence.weights(of: gate, at: 0)
+        #expect(Set(weights.prefix(4)).count == 4)
+        #expect(Set(weights.suffix(6)).count == 1)
     }
 
     @Test func aPromptInPiecesIsAnError() throws {
