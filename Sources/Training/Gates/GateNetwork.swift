@@ -166,7 +166,7 @@ final class GateNetwork<Scalar: TrainingScalar> {
 
 extension ExpertStack {
     /// What is trained for, as the gate's points depend on it.
-    fileprivate func mixture(
+    func mixture(
         _ configuration: MoLEConfiguration, over model: ModelConfiguration
     ) -> MixtureDescription {
         var experts = configuration.experts.map {

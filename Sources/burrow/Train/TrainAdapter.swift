@@ -43,14 +43,15 @@ struct TrainAdapter: ParsableCommand {
                 targets: LinearKind.allCases.filter { wanted.isEmpty || wanted.contains($0) })
             var settings = options.settings(learningRate: 1e-3)
             settings.alpha = 0
+            let examples = try options.examples(for: weights, folder: folder)
             let session = try TrainingSession(
                 adapter: shape, over: weights,
-                on: try options.examples(for: weights, folder: folder), settings,
+                on: examples.training, settings,
                 threads: options.threads ?? availableProcessors())
             try options.run(session)
             try TrainedFiles.writeAdapter(
                 shape, of: weights.name, session.bestTensors, to: options.folder)
-            try options.say(session, settings: settings, began: began)
+            try options.report(session, examples, settings, began: began)
         }
     }
 }

@@ -27,6 +27,9 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "What shows how well it is learnt.")
     var dev: String
 
+    @Option(help: "What the best is tried on at the end; nothing is chosen by it.")
+    var test: String?
+
     @Option(help: "The folder to write; it is made if need be.")
     var output: String
 
@@ -91,8 +94,8 @@ struct TrainingOptions: ParsableArguments {
         return settings
     }
 
-    /// Both files as tokens.
-    func examples(for model: ModelWeights, folder: String) throws -> TrainingExamples {
+    /// The files as tokens.
+    func examples(for model: ModelWeights, folder: String) throws -> ReadExamples {
         let tokenizer = try Tokenizer.load(folder: folder)
         guard let end = Self.endToken(of: model.configuration, tokenizer) else {
             throw TrainingError(
@@ -101,9 +104,11 @@ struct TrainingOptions: ParsableArguments {
         let reader = ExampleReader(
             tokenizer, endToken: end, contextLength: model.configuration.contextLength,
             vocabularySize: model.configuration.vocabularySize)
-        return TrainingExamples(
-            train: try reader.examples(path: WorkingFolder.absolute(data)),
-            dev: try reader.examples(path: WorkingFolder.absolute(dev)))
+        return ReadExamples(
+            training: TrainingExamples(
+                train: try reader.examples(path: WorkingFolder.absolute(data)),
+                dev: try reader.examples(path: WorkingFolder.absolute(dev))),
+            test: try test.map { try reader.examples(path: WorkingFolder.absolute($0)) })
     }
 
     /// The tokenizer's own end if answers stop there: models may have several.
@@ -128,17 +133,27 @@ struct TrainingOptions: ParsableArguments {
         display.end()
     }
 
-    /// What came out, for people or programs.
-    func say(_ session: TrainingSession, settings: TrainingSettings, began: ContinuousClock.Instant)
-        throws
-    {
+    /// Says what came out, to people or programs.
+    func report(
+        _ session: TrainingSession, _ examples: ReadExamples, _ settings: TrainingSettings,
+        began: ContinuousClock.Instant
+    ) throws {
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        let tried = examples.test.map(session.evaluateBest)
         let result = TrainingResult(
             parameters: session.parameterCount, steps: session.step,
             bestStep: session.best?.step ?? 0, devLoss: session.best?.evaluation.loss,
-            devExact: session.best?.evaluation.exact, learningRate: settings.learningRate,
-            seconds: (ContinuousClock.now - began) / .seconds(1), output: folder)
-        burrow.say(json ? try burrow.json(result) : result.text)
+            devExact: session.best?.evaluation.exact, testLoss: tried?.loss,
+            testExact: tried?.exact, learningRate: settings.learningRate, seconds: seconds,
+            output: folder)
+        say(json ? try burrow.json(result) : result.text)
     }
+}
+
+/// The examples of the command line.
+struct ReadExamples {
+    let training: TrainingExamples
+    let test: [TrainingSequence]?
 }
 
 /// What came of training.
@@ -148,21 +163,23 @@ struct TrainingResult: Encodable {
     var bestStep: Int
     var devLoss: Double?
     var devExact: Double?
+    var testLoss: Double?
+    var testExact: Double?
     var learningRate: Double
     var seconds: Double
     var output: String
 
     var text: String {
-        func digits(_ number: Double?, _ format: String) -> String {
-            number.map { String(format: format, $0) } ?? "–"
+        var lines = [
+            "parameters  \(parameters)",
+            "steps       \(steps) in \(HumanText.duration(seconds)), the best after \(bestStep)",
+        ]
+        for (name, loss, exact) in [("dev ", devLoss, devExact), ("test", testLoss, testExact)] {
+            guard let loss, let exact else { continue }
+            lines.append(
+                String(format: "\(name)        loss %.4f, %.1f %% exact", loss, 100 * exact))
         }
-        return """
-            parameters  \(parameters)
-            steps       \(steps) in \(HumanText.duration(seconds)), the best after \(bestStep)
-            dev loss    \(digits(devLoss, "%.4f"))
-            dev exact   \(digits(devExact.map { 100 * $0 }, "%.1f")) %
-            written     \(output)
-            """
+        return (lines + ["written     \(output)"]).joined(separator: "\n")
     }
 }
 

@@ -48,14 +48,15 @@ struct TrainGate: ParsableCommand {
             var settings = options.settings(learningRate: 5e-3)
             settings.alpha = gate.alpha
             settings.whitening = gate.whitening
+            let examples = try options.examples(for: model, folder: mixture.model)
             let session = try TrainingSession(
                 gate: configuration, of: weights, over: model,
-                on: try options.examples(for: model, folder: mixture.model), settings,
+                on: examples.training, settings,
                 threads: options.threads ?? availableProcessors())
             try options.run(session)
             configuration.training = notes(session, settings)
             try TrainedFiles.writeGate(configuration, session.bestTensors, to: options.folder)
-            try options.say(session, settings: settings, began: began)
+            try options.report(session, examples, settings, began: began)
         }
     }
 
