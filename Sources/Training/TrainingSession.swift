@@ -11,11 +11,9 @@ package final class TrainingSession {
     /// What must be the same for a checkpoint to be continued.
     private let identity: String
 
-    /// Trains the gate of a mixture whose experts stay as they are.
+    /// Trains the gate of a mixture whose experts, in the order of the configuration's, stay as they
+    /// are; how many threads compute does not change the result.
     ///
-    /// - Parameters:
-    ///   - configuration: The gate; its experts in the order of `experts`.
-    ///   - threads: How many compute; the result does not depend on it.
     /// - Throws: `invalidSettings` and `notLoaded`.
     package init(
         gate configuration: MoLEConfiguration, of experts: [AdapterWeights],
@@ -112,10 +110,9 @@ package final class TrainingSession {
         try Checkpoint.restore(run, of: identity, from: path)
     }
 
-    /// Trains to the end, or until `report`, which is called after each step, says false.
+    /// Trains to the end, or until `report`, which is called after each step, says false; the state
+    /// is kept at the path of `checkpoint` every so many steps.
     ///
-    /// - Parameters:
-    ///   - checkpoint: Where the state is kept, every so many steps; nil for nowhere.
     /// - Throws: `diverged` and `unwritable`.
     package func train(
         checkpoint: (path: String, every: Int)? = nil, report: (TrainingReport) -> Bool

@@ -18,9 +18,15 @@ struct ForwardTests {
             let logprobs: [Double]
         }
 
-        let prompt_ids: [Int32]
-        let greedy_ids: [Int32]
-        let top3: [Top]
+        let prompt: [Int32]
+        let greedy: [Int32]
+        let top: [Top]
+
+        enum CodingKeys: String, CodingKey {
+            case prompt = "prompt_ids"
+            case greedy = "greedy_ids"
+            case top = "top3"
+        }
     }
 
     /// `Samples/reference.json` was made by transformers and PEFT in f32 and holds five decimals.
@@ -40,12 +46,12 @@ struct ForwardTests {
                 network,
                 TokenBatch([
                     TrainingSequence(
-                        tokens: sample.prompt_ids + sample.greedy_ids,
-                        promptTokens: sample.prompt_ids.count)
+                        tokens: sample.prompt + sample.greedy,
+                        promptTokens: sample.prompt.count)
                 ]))
             pass.run()
-            let expected = -sample.top3.reduce(0.0) { $0 + $1.logprobs[0] }
-            let tolerance = 1e-4 * Double(sample.greedy_ids.count) + 1e-3 * expected
+            let expected = -sample.top.reduce(0.0) { $0 + $1.logprobs[0] }
+            let tolerance = 1e-4 * Double(sample.greedy.count) + 1e-3 * expected
             #expect(abs(pass.outcome.loss - expected) < tolerance)
             #expect(pass.outcome.rightSequences == 1)
         }

@@ -20,10 +20,8 @@ package struct ExampleReader {
     private let vocabularySize: Int
     private let clock: TemplateClock
 
-    /// - Parameters:
-    ///   - endToken: What ends an answer.
-    ///   - contextLength: Tokens of a prompt with its answer at most.
-    ///   - clock: What templates that ask for the time see.
+    /// A reader for one model: `endToken` ends its answers, a prompt with its answer may have
+    /// `contextLength` tokens, and templates that ask for the time see `clock`.
     package init(
         _ tokenizer: Tokenizer, endToken: Int32, contextLength: Int, vocabularySize: Int,
         clock: TemplateClock = TemplateClock(localSeconds: 0)

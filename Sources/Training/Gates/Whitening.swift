@@ -12,9 +12,8 @@ struct Whitening<Scalar: TrainingScalar> {
     /// `[features, features]`: L⁻ᵀ, by which rows are multiplied.
     private let matrix: Matrix<Scalar>
 
-    /// - Parameters:
-    ///   - products: The sum of x̂ x̂ᵀ over `count` rows.
-    ///   - epsilon: Relative to the mean of the squares of the features.
+    /// Coordinates by the sum of x̂ x̂ᵀ over `count` rows; `epsilon` is relative to the mean of the
+    /// squares of the features. Nil where there is nothing but zeros.
     init?(products: Matrix<Scalar>, count: Int, epsilon: Double) {
         let size = products.rows
         guard count > 0, size > 0 else { return nil }

@@ -16,9 +16,9 @@ struct TrainedMixture {
     let model: String
     let experts: [Expert]
 
-    /// - Parameters:
-    ///   - source: A manifest, or the folder of the base model.
-    ///   - adapters: The folder to look for experts in; nil for the manifest's adapters.
+    /// What a manifest, or the folder of a base model, and the folder of `adapters` have; without
+    /// that, experts are adapters of the manifest.
+    ///
     /// - Throws: `TrainingError` where an expert is not found, and what opening a manifest throws.
     init(source: String, adapters: String?, experts: [String]) throws {
         guard Set(experts).count == experts.count, !experts.isEmpty, experts.count <= 64 else {
