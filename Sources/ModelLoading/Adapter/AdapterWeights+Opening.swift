@@ -26,7 +26,7 @@ extension AdapterWeights {
         }
         return AdapterWeights(
             name: name, path: folder, sites: reading.sites,
-            notes: notes(plan, baseNames: baseNames))
+            notes: notes(plan, baseNames: baseNames), baseModelName: plan.baseModelName)
     }
 
     private static func notes(_ plan: AdapterPlan, baseNames: [String]) -> [String] {

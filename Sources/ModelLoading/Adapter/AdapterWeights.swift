@@ -49,14 +49,18 @@ package final class AdapterWeights: Sendable {
     package let byteCount: Int
     /// What the reader should know: for example, that it was trained for a model of another name.
     package let notes: [String]
+    /// What it was trained for, as its configuration says.
+    package let baseModelName: String?
 
     init(
-        name: String, path: String?, sites: [AdapterSite: LoRAFactors], notes: [String] = []
+        name: String, path: String?, sites: [AdapterSite: LoRAFactors], notes: [String] = [],
+        baseModelName: String? = nil
     ) {
         self.name = name
         self.path = path
         self.sites = sites
         self.notes = notes
+        self.baseModelName = baseModelName
         maximumRank = sites.values.map(\.rank).max() ?? 0
         byteCount = sites.values.reduce(0) { $0 + $1.a.byteCount + $1.b.byteCount }
     }

@@ -41,7 +41,7 @@ package enum TrainedFiles {
         member("fan_in_fan_out", .boolean(false))
         member("inference_mode", .boolean(true))
         writer.endObject()
-        try write(tensors, as: "adapter_model.safetensors", to: folder)
+        try write(tensors, as: AdapterWeights.weightsFile, to: folder)
         try write(
             String(decoding: writer.bytes, as: UTF8.self) + "\n", as: "adapter_config.json",
             to: folder)

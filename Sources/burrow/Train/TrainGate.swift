@@ -139,7 +139,7 @@ struct GateOptions: ParsableArguments {
                 MoLEConfiguration.Expert(
                     name: expert.name,
                     sha256: try SHA256.digest(
-                        ofFile: "\(expert.path)/adapter_model.safetensors"),
+                        ofFile: "\(expert.path)/\(AdapterWeights.weightsFile)"),
                     rank: weights.maximumRank)
             })
         // A digest of several files would be one of our own making.
