@@ -100,6 +100,11 @@ let package = Package(
                 "Inference", "ModelLoading", "MoLE", "StrictJSON", "Tokenization", "COpenBLAS",
                 policyKit,
             ], swiftSettings: strict),
+        .target(
+            name: "Composition",
+            dependencies: [
+                "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", policyKit,
+            ], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
@@ -117,7 +122,7 @@ let package = Package(
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "Tokenization", "Training", policyKit, arguments, log,
+                "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -184,6 +189,10 @@ let package = Package(
                 "Inference", "ModelLoading", "MoLE", "Tokenization", "Training", "TestSupport",
                 policyKit,
             ], swiftSettings: strict),
+        .testTarget(
+            name: "CompositionTests",
+            dependencies: ["Composition", "Inference", "ModelLoading", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests",

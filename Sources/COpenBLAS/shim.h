@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "lapack.h"
+
 #include <cblas.h>
 #include <dlfcn.h>
 #include <stdbool.h>

@@ -25,6 +25,9 @@ struct LayerTests {
             "Inference", "ModelLoading", "MoLE", "StrictJSON", "Tokenization", "COpenBLAS",
             "PolicyKit",
         ],
+        "Composition": [
+            "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", "PolicyKit",
+        ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
@@ -35,7 +38,7 @@ struct LayerTests {
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Training", "PolicyKit",
+            "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
         ],
     ]
 
