@@ -11,7 +11,7 @@ struct Burrow: ParsableCommand {
         version: BurrowVersion.text,
         subcommands: [
             Serve.self, Status.self, TraceCommand.self, Generate.self, Validate.self, Schema.self,
-            Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self, Bench.self,
-            Simulate.self, TrainCommand.self,
+            Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
+            ComposeCommand.self, Bench.self, Simulate.self, TrainCommand.self,
         ])
 }
