@@ -117,42 +117,85 @@ struct KernelTests {
         }
     }
 
-    @Test(arguments: factorCases, [1, 3, 8, 17, 64])
-    func shrinkingIsRightAtEachRank(_ path: (TestedKernels, WeightType), rank: Int) throws {
-        let kernels = try path.0.kernels()
-        let (k, rows, depth) = (77, 9, 96)
-        var generator = SeededRandom(seed: UInt64(rank))
-        let a = random(rank * k, &generator)
-        let x = random(rows * depth, &generator).enumerated().map { $0 % depth < k ? $1 : 0 }
-        let scales = random(rank, &generator)
-        var packed = [UInt8](repeating: 0, count: rank * depth * path.1.byteCount)
-        packed.withUnsafeMutableBytes { target in
-            for row in 0..<rank {
-                kernel_pack_shrink_row(
-                    Array(a[row * k..<(row + 1) * k]), KERNEL_F32, k, depth, path.1.kernelType,
-                    target.baseAddress.map { $0 + row * depth * path.1.byteCount })
+    /// The first factors of an adapter with inputs for them; rows of both are padded with zeros.
+    private struct ShrinkInputs {
+        let k = 77
+        let rows = 9
+        let depth = 96
+        let rank: Int
+        let type: WeightType
+        let a: [Float]
+        let x: [Float]
+        let scales: [Float]
+        let packed: [UInt8]
+
+        init(rank: Int, type: WeightType, random: (Int, inout SeededRandom) -> [Float]) {
+            var generator = SeededRandom(seed: UInt64(rank))
+            let (k, depth) = (k, depth)
+            let a = random(rank * k, &generator)
+            x = random(rows * depth, &generator).enumerated().map { $0 % depth < k ? $1 : 0 }
+            scales = random(rank, &generator)
+            var packed = [UInt8](repeating: 0, count: rank * depth * type.byteCount)
+            packed.withUnsafeMutableBytes { target in
+                for row in 0..<rank {
+                    kernel_pack_shrink_row(
+                        Array(a[row * k..<(row + 1) * k]), KERNEL_F32, k, depth, type.kernelType,
+                        target.baseAddress.map { $0 + row * depth * type.byteCount })
+                }
             }
+            self.a = a
+            self.packed = packed
+            self.rank = rank
+            self.type = type
         }
-        var h = [Float](repeating: .nan, count: rows * rank)
-        packed.withUnsafeBytes { a in
-            scales.withUnsafeBufferPointer { scales in
-                x.withUnsafeBufferPointer { x in
-                    h.withUnsafeMutableBufferPointer { h in
-                        var shrink = KernelShrink(
-                            a: a.baseAddress, type: path.1.kernelType, depth: depth, rank: rank,
-                            scales: scales.baseAddress, factor: -1, x: x.baseAddress,
-                            x_stride: depth, rows: rows, h: h.baseAddress, h_stride: rank)
-                        kernels.shrink(&shrink)
+
+        /// All rows at some of the ranks, with the factor -1.
+        func shrunk(_ ranks: Range<Int>, _ kernels: KernelTable) -> [Float] {
+            var h = [Float](repeating: .nan, count: rows * ranks.count)
+            packed.withUnsafeBytes { a in
+                scales.withUnsafeBufferPointer { scales in
+                    x.withUnsafeBufferPointer { x in
+                        h.withUnsafeMutableBufferPointer { h in
+                            let skipped = ranks.lowerBound * depth * type.byteCount
+                            var shrink = KernelShrink(
+                                a: a.baseAddress.map { $0 + skipped }, type: type.kernelType,
+                                depth: depth, rank: ranks.count,
+                                scales: scales.baseAddress.map { $0 + ranks.lowerBound },
+                                factor: -1, x: x.baseAddress, x_stride: depth, rows: rows,
+                                h: h.baseAddress, h_stride: ranks.count)
+                            kernels.shrink(&shrink)
+                        }
                     }
                 }
             }
+            return h
         }
-        for row in 0..<rows {
+    }
+
+    @Test(arguments: factorCases, [1, 3, 8, 17, 64])
+    func shrinkingIsRightAtEachRank(_ path: (TestedKernels, WeightType), rank: Int) throws {
+        let own = ShrinkInputs(rank: rank, type: path.1, random: random)
+        let h = own.shrunk(0..<rank, try path.0.kernels())
+        for row in 0..<own.rows {
             for r in 0..<rank {
                 var sum = 0.0
-                for i in 0..<k { sum += Double(a[r * k + i]) * Double(x[row * depth + i]) }
-                #expect(abs(-sum * Double(scales[r]) - Double(h[row * rank + r])) < 2e-5)
+                for i in 0..<own.k {
+                    sum += Double(own.a[r * own.k + i]) * Double(own.x[row * own.depth + i])
+                }
+                #expect(abs(-sum * Double(own.scales[r]) - Double(h[row * rank + r])) < 2e-5)
             }
+        }
+    }
+
+    @Test(arguments: factorCases)
+    func ranksHaveTheSameBitsFourAtATimeAndAlone(_ path: (TestedKernels, WeightType)) throws {
+        let own = ShrinkInputs(rank: 12, type: path.1, random: random)
+        let kernels = try path.0.kernels()
+        let together = own.shrunk(0..<12, kernels)
+        for rank in 0..<12 {
+            let alone = own.shrunk(rank..<rank + 1, kernels).map(\.bitPattern)
+            let column = (0..<own.rows).map { together[$0 * 12 + rank].bitPattern }
+            #expect(alone == column)
         }
     }
 

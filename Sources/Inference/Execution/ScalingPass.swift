@@ -26,8 +26,9 @@ extension Executor {
         }
         guard !chunks.isEmpty else { return }
         let base = ExecutorStep(chunks: chunks)
+        // Taken out, so that its lists are filled anew and not copied.
         var plan =
-            scalingPass.plan
+            scalingPass.plan.take()
             ?? StepPlan(
                 shape: shape, kvHeads: model.configuration.kvHeadCount,
                 threads: configuration.threads)
