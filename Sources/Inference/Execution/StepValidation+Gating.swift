@@ -9,7 +9,7 @@ extension StepValidation {
         func fail(_ message: String) -> InferenceError {
             InferenceError(.invalidStep, message, chunk: index)
         }
-        guard chunk.gating != nil || chunk.adapters.contains(where: \.adapter.isMixture) else {
+        guard chunk.gating != nil || chunk.adapters.contains(where: { $0.adapter.isMixture }) else {
             return
         }
         var found: (mixture: PackedMixture, factor: Float)?
