@@ -2,7 +2,6 @@
 
 internal import Foundation
 internal import HTTPServing
-internal import Inference
 internal import Logging
 internal import ManifestLoading
 internal import PolicyKit
@@ -28,12 +27,6 @@ nonisolated struct GateReserve: Sendable {
     mutating func cover(_ mixture: OpenedMixture) {
         stateFloats = max(stateFloats, mixture.stateFloats)
         keepsScalingPass = keepsScalingPass || mixture.needsScalingPass
-    }
-
-    /// Bytes of a page that without gates has `bytes`.
-    func pageBytes(_ bytes: Int) -> Int {
-        let state = ExecutorConfiguration.pageTokens * stateFloats * MemoryLayout<Float>.stride
-        return (keepsScalingPass ? 2 : 1) * bytes + state
     }
 }
 

@@ -107,8 +107,7 @@ package struct HostAssembly {
         let adapterBytes =
             spec.replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
         let mergedCopies = mergedCopies(of: model, within: all)
-        let pageBytes = gates.pageBytes(
-            ExecutorConfiguration.pageBytes(of: model.configuration, as: keyValueType))
+        let pageBytes = configuration(of: 1, for: model, gates).pageBytes(of: model.configuration)
         let taken = adapterBytes + mergedCopies * model.packed.mergedByteCount
         let pages = (all - taken) / pageBytes
         guard pages > 0 else {
@@ -155,18 +154,25 @@ package struct HostAssembly {
             ])
         }
         return (0..<count).map { index in
-            var configuration = ExecutorConfiguration(
-                pageCount: memory.pages, maximumTokens: stepTokens, maximumSequences: batch,
-                contextLength: model.contextLength, threads: threads)
-            configuration.keyValueType = keyValueType
-            configuration.gateStateFloats = memory.gates.stateFloats
-            configuration.keepsScalingPass = memory.gates.keepsScalingPass
+            var configuration = configuration(of: memory.pages, for: model, memory.gates)
             if pinned.value {
                 configuration.processors = Array(
                     processors[index * threads..<(index + 1) * threads])
             }
             return configuration
         }
+    }
+
+    private func configuration(
+        of pages: Int, for model: ServedModel, _ gates: GateReserve
+    ) -> ExecutorConfiguration {
+        var configuration = ExecutorConfiguration(
+            pageCount: pages, maximumTokens: stepTokens, maximumSequences: batch,
+            contextLength: model.contextLength, threads: threads)
+        configuration.keyValueType = keyValueType
+        configuration.gateStateFloats = gates.stateFloats
+        configuration.keepsScalingPass = gates.keepsScalingPass
+        return configuration
     }
 
     private var keyValueType: KeyValueType {
@@ -272,7 +278,8 @@ package struct HostAssembly {
             """
             model '\(model.name)': \(model.configuration.family.rawValue), \
             \(model.configuration.parameterCount) parameters, \(model.packed.type.rawValue), \
-            \(Megabytes(model.packed.byteCount)); \(adapterCount) adapters
+            \(Megabytes(model.packed.byteCount)); \(adapterCount) adapters, \
+            \(spec.mixtures.count) mixtures
             """)
         log.info(
             """

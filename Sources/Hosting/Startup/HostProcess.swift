@@ -27,7 +27,7 @@ package final class HostProcess {
     }
 
     package var modelName: String { engine.model.name }
-    package var adapterCount: Int { engine.catalog.count }
+    package var adapterCount: Int { engine.catalog.entries.count { $0.source.mixture == nil } }
 
     /// Opens the listener.
     ///

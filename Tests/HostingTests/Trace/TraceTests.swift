@@ -88,7 +88,7 @@ struct TraceTests {
         ("\"costs\":[", "\"costs\":[1,", "must have 12 items, not 13"),
         ("\"standIn\":false", "\"standIn\":0", "standIn must be a boolean"),
         ("\"ahead\":false", "\"ahead\":false,\"ahead\":true", "no JSON"),
-        ("\"requestsRows\":[[1,", "\"requestsRows\":[[1,1,", "14 fields"),
+        ("\"requestsRows\":[[1,", "\"requestsRows\":[[1,1,", "15 fields"),
     ])
     func aDamagedLineIsToldWithWhatIsWrong(
         _ old: String, _ new: String, _ message: String
