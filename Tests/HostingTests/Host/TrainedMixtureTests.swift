@@ -52,7 +52,8 @@ struct TrainedMixtureTests {
         let bodies = try Self.bodies()
         let roomy = ["memory: 256MiB", "prefixCache: off", "maxBatch: 1"]
         let narrow = [
-            "memory: \(pooling == "prompt" ? 5 : 6)MiB", "adapterMemory: 3MiB", "mergedMemory: 0B", "maxBatch: 24",
+            "memory: \(pooling == "prompt" ? 5 : 6)MiB", "adapterMemory: 3MiB", "mergedMemory: 0B",
+            "maxBatch: 24",
             "maxStepTokens: \(pooling == "prompt" ? 64 : 30)",
         ]
         var answers: [[JSON]] = []
