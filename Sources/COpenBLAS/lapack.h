@@ -3,10 +3,12 @@
 
 #include <stddef.h>
 
-// The part of LAPACK that is used, with sizes by value. OpenBLAS brings it along, but not every build
-// its header. Matrices are column by column. Each function returns LAPACK's status, 0 for success.
+// The part of LAPACK that is used, with sizes by value. OpenBLAS brings it along, but not every
+// build its header. Matrices are column by column. Each function returns LAPACK's status, 0 for
+// success.
 
-void dgelqf_(const int *, const int *, double *, const int *, double *, double *, const int *, int *);
+void dgelqf_(
+    const int *, const int *, double *, const int *, double *, double *, const int *, int *);
 void dorglq_(
     const int *, const int *, const int *, double *, const int *, const double *, double *,
     const int *, int *);
@@ -33,8 +35,8 @@ static inline int shim_lq_rows(
     return status;
 }
 
-// a[rows, columns] = u * diagonal(s) * vt, with min(rows, columns) singular values; a is lost. With a
-// count of -1 only work[0] is set: to the count that is wanted. `integers` has 8 for each value.
+// a[rows, columns] = u * diagonal(s) * vt, with min(rows, columns) singular values; a is lost. With
+// a count of -1 only work[0] is set: to the count that is wanted. `integers` has 8 for each value.
 static inline int shim_singular_values(
     int rows, int columns, double *a, double *s, double *u, double *vt, double *work, int count,
     int *integers

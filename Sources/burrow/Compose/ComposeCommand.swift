@@ -73,12 +73,15 @@ private func composing<Value>(_ body: () throws(CompositionError) -> Value) thro
 /// What a composition came to, for people.
 enum ComposeText {
     static func text(of report: CompositionReport, at folder: String) -> String {
-        let sources = report.sources.map { "\($0.name) x \(number($0.weight))" }
+        let last = report.sources.count - 1
+        let sources = report.sources.enumerated().map { place, source in
+            "\(source.name) x \(number(source.weight))" + (place < last ? "," : "")
+        }
         let ranks = report.ranks.map(String.init).joined(separator: ", ")
         var lines = [
             "method      " + report.method
                 + (report.density.map { ", density \(number($0))" } ?? ""),
-            HumanText.wrapped("adapters   ", sources, width: HumanText.terminalWidth),
+            HumanText.wrapped("adapters    ", sources, width: HumanText.terminalWidth),
             "ranks       \(ranks)",
             "stored as   \(report.elementType), \(HumanText.bytes(report.byteCount)), "
                 + "\(HumanText.count(report.parameterCount)) parameters",

@@ -48,11 +48,12 @@ struct ComposeCommandTests {
     /// One adapter with weight 1 gives that adapter, whatever the method.
     @Test(arguments: [
         "concatenate", "svd", "ties", "dare", "dare-ties", "magnitude-prune", "lorahub",
+        "regmean",
     ])
     func oneAdapterAnswersAsBefore(method: String) async throws {
         let folder = try TestFolder()
         var arguments = ["--method", method] + Self.adapter("roman", ":1")
-        if method == "lorahub" {
+        if method == "lorahub" || method == "regmean" {
             arguments += ["--data", try few("roman", count: 2, in: folder)]
         }
         let made = try await compose(arguments, in: folder)
@@ -109,6 +110,10 @@ struct ComposeCommandTests {
         let data = try await compose(
             ["--method", "lorahub", "--data", "none.jsonl"] + Self.adapter("roman"), in: folder)
         #expect(data.status == 1 && data.errors.contains("none.jsonl"))
+        let task = try await compose(
+            ["--method", "regmean", "--data", try few("french", count: 2, in: folder)]
+                + Self.adapter("roman"), in: folder)
+        #expect(task.status == 1 && task.errors.contains("roman: there are no examples"))
         try folder.write("there/file", "")
         let there = try await compose(
             ["--method", "svd"] + Self.adapter("roman"), output: "there", in: folder)
