@@ -103,7 +103,6 @@ struct LinearInputCaptureTests {
         let (sum, average) = (
             try loss(.concatenate, weight: 1), try loss(.concatenate, weight: 0.5)
         )
-        // About 0.2 for 0.6 and 0.3.
         #expect(fused < sum && fused < average, "\(fused), sum \(sum), average \(average)")
     }
 
