@@ -48,6 +48,9 @@ extension MoLEConfiguration {
         if normalisation == .outputs, reading != .shrunk {
             return "'normalisation' is 'outputs', which only the reading 'shrunk' has"
         }
+        if reading == .shrunk, granularity == .blocksAtOnce {
+            return "'granularity' is 'blocks-at-once', which the reading 'shrunk' has not"
+        }
         if layer != 0, granularity != .network {
             return "'layer' is \(layer), but only the granularity 'network' reads at one layer"
         }

@@ -43,6 +43,9 @@ package struct MoLEConfiguration: Sendable, Equatable {
     /// What has one set of weights.
     package enum Granularity: String, CaseIterable, Sendable {
         case matrix, layer, block, network
+
+        /// Every block has its own, but all are given at the input of the first.
+        case blocksAtOnce = "blocks-at-once"
     }
 
     /// Which tokens count.

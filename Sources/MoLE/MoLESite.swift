@@ -33,6 +33,8 @@ extension MoLEConfiguration {
     /// - `network`: before the block `layer` (`blockInput`; `shrunk(attentionInput)`), named
     ///   `layers.<layer>.network`.
     /// - `block`: the same at every block, named `layers.<l>.block`.
+    /// - `blocks-at-once`: before the first block (`blockInput` only) the sets of all blocks, named as
+    ///   with `block`.
     /// - `layer`: twice in every block (`input` and `shrunk` of `attentionInput` and of
     ///   `feedForwardInput`), named `layers.<l>.attention` and `layers.<l>.feed_forward`.
     /// - `matrix`: at each of the four groups (`input`; `shrunk`) a set for each of its matrices,
@@ -49,6 +51,12 @@ extension MoLEConfiguration {
             return (0..<layers).map {
                 MoLESite(point: blockPoint($0), names: ["layers.\($0).block"])
             }
+        case .blocksAtOnce:
+            return [
+                MoLESite(
+                    point: GatePoint(.blockInput, coveringLayers: layers),
+                    names: (0..<layers).map { "layers.\($0).block" })
+            ]
         case .layer:
             let halves: [(MatrixGroup, String)] = [
                 (.attentionInput, "attention"), (.feedForwardInput, "feed_forward"),

@@ -6,6 +6,9 @@ import PolicyKit
 struct SiteParameters: Sendable {
     let inputs: Int
     let sets: Int
+
+    /// Matrices in a row that have the weights of one set each to themselves.
+    private let copies: Int
     private let configuration: MoLEConfiguration
     private let token: GateProjection?
     let pool: GateProjection?
@@ -32,6 +35,7 @@ struct SiteParameters: Sendable {
     ) throws(PolicyError) {
         self.configuration = configuration
         sets = site.names.count
+        copies = site.point.matrices / max(1, site.names.count)
         let rows = configuration.projected
         var (token, pool) = (Stack(), Stack())
         var bias: [Float] = []
@@ -71,7 +75,11 @@ struct SiteParameters: Sendable {
         self.outputs = outputs
         self.softmaxes = softmaxes
         outputNorm = norm
-        for other in [self.token?.inputs, self.pool?.inputs, norm?.inputs] {
+        try checkWidths(of: site)
+    }
+
+    private func checkWidths(of site: MoLESite) throws(PolicyError) {
+        for other in [token?.inputs, pool?.inputs, outputNorm?.inputs] {
             guard let other, other != inputs else { continue }
             throw PolicyError("'\(site.names[0])' reads \(inputs) features and \(other) at once")
         }
@@ -97,6 +105,9 @@ struct SiteParameters: Sendable {
             }
         }
     }
+
+    /// Weights of one row.
+    var weightCount: Int { sets * copies * configuration.experts.count }
 
     var scratch: Scratch {
         Scratch(
@@ -194,7 +205,7 @@ struct SiteParameters: Sendable {
         let rows = configuration.projected
         for set in 0..<sets {
             let own = set * rows..<(set + 1) * rows
-            let target = start + set * experts
+            let target = start + set * copies * experts
             if configuration.hidden > 0 {
                 for index in own { scratch.sums[index] = max(0, scratch.sums[index]) }
                 // Out of `scratch` for a while: one part of it is read while another is written.
@@ -208,6 +219,9 @@ struct SiteParameters: Sendable {
                 softmaxes[set].weigh(
                     scratch.sums.span.extracting(own), experts: experts, masked: masked,
                     into: &weights, at: target)
+            }
+            for index in target + experts..<target + copies * experts {
+                weights[index] = weights[index - experts]
             }
         }
     }

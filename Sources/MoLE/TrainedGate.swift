@@ -51,7 +51,7 @@ package final class TrainedGate: Gate {
         experts = mixture.experts.count
         let waits = configuration.pooling == .prompt
         let state = points.compactMap { point in
-            point.map { waits ? $0.sets * mixture.experts.count : $0.poolState }
+            point.map { waits ? $0.weightCount : $0.poolState }
         }
         traits = GateTraits(
             points: sites.map(\.point), stateFloats: state.max() ?? 0, needsWholePrompt: waits)
@@ -104,7 +104,7 @@ package final class TrainedGate: Gate {
                 site.addPool(states, at: start, count: count, &scratch)
             }
             site.finish(
-                &scratch, masked: rows[row].masked, into: &weights, at: row * site.sets * experts)
+                &scratch, masked: rows[row].masked, into: &weights, at: row * site.weightCount)
         }
     }
 
@@ -129,7 +129,7 @@ package final class TrainedGate: Gate {
         _ site: SiteParameters, _ features: Span<Float>, _ rows: Span<GateRow>,
         _ states: inout MutableSpan<Float>, _ weights: inout MutableSpan<Float>
     ) throws(PolicyError) {
-        let kept = site.sets * experts
+        let kept = site.weightCount
         var row = 0
         while row < rows.count {
             if rows[row].position >= rows[row].promptTokens {
@@ -176,7 +176,7 @@ package final class TrainedGate: Gate {
         site.addPool(sums, at: 0, count: prompt.count, &scratch)
         site.finish(
             &scratch, masked: masked, into: &weights,
-            at: prompt.lowerBound * site.sets * experts)
+            at: prompt.lowerBound * site.weightCount)
     }
 }
 

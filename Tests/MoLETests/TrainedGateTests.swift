@@ -95,6 +95,21 @@ struct TrainedGateTests {
         #expect(Set(weights.suffix(6)).count == 1)
     }
 
+    @Test func allMatricesOfABlockHaveTheWeightsGivenAtTheFirst() throws {
+        var configuration = fixture.configuration
+        configuration.granularity = .blocksAtOnce
+        configuration.pooling = .causal
+        let gate = try gate(configuration, fixture.parameters(of: configuration, seed: 2))
+        #expect(gate.traits.points == [GatePoint(.blockInput, coveringLayers: 2)])
+        let sequence = GateSequence(3, prompt: 2, width: GateFixture.hidden, seed: 3)
+        for weights in try sequence.weights(of: gate, at: 0) {
+            let sets = (0..<14).map { Array(weights[$0 * 3..<$0 * 3 + 3]) }
+            #expect(Set(sets.prefix(7)).count == 1)
+            #expect(Set(sets.suffix(7)).count == 1)
+            #expect(sets[0] != sets[13])
+        }
+    }
+
     @Test func aPromptInPiecesIsAnError() throws {
         var configuration = fixture.configuration
         configuration.pooling = .prompt

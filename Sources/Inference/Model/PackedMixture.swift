@@ -135,7 +135,8 @@ struct GateSchedule {
             guard point.coveredLayers == 0 || point.coveredLayers == layers else {
                 throw fail("gives weights for \(point.coveredLayers) layers of \(layers)")
             }
-            guard point.coveredLayers == 0 || (traits.points.count == 1 && point.layer == -1) else {
+            let isFirst = point.layer == -1 || (point.layer == 0 && point.reading == .blockInput)
+            guard point.coveredLayers == 0 || (traits.points.count == 1 && isFirst) else {
                 throw fail("gives all weights at point \(index), which is not its only one")
             }
             points[place] = Int32(index)

@@ -122,14 +122,14 @@ public struct GatePoint: Hashable, Sendable {
         self.coveredLayers = 0
     }
 
-    /// A point before the first block at which the weights of all matrices are given at once: layer
-    /// by layer, in each in the order of ``ModelMatrix``.
+    /// A point at or before the first block at which the weights of all matrices are given at once:
+    /// layer by layer, in each in the order of ``ModelMatrix``.
     ///
     /// - Parameters:
-    ///   - reading: `.tokens` or `.finalHidden`.
+    ///   - reading: `.tokens`, `.finalHidden`, or `.blockInput`, which is that of the first block.
     ///   - layers: The number of the model's layers.
     public init(_ reading: GateReading, coveringLayers layers: Int) {
-        self.init(reading)
+        self.init(reading, layer: reading == .blockInput ? 0 : -1)
         self.coveredLayers = layers
     }
 
