@@ -114,7 +114,8 @@ let package = Package(
         .target(
             name: "Hosting",
             dependencies: [
-                "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
+                "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
+                "ModelLoading",
                 "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
             ], swiftSettings: onTheLoop),
         .executableTarget(

@@ -32,7 +32,8 @@ struct LayerTests {
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
-            "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization", "ModelLoading",
+            "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
+            "ModelLoading",
             "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
         ],
         "burrow": [
