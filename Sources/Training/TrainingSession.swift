@@ -85,6 +85,7 @@ package final class TrainingSession {
         let untrained: [(Bool, String)] = [
             (configuration.topK > 0, "top_k"), (configuration.poolDivisor == .norm, "norm"),
             (configuration.normalisation == .outputs, "outputs"),
+            (configuration.granularity == .blocksAtOnce, "blocks-at-once"),
         ]
         if let option = untrained.first(where: \.0)?.1 {
             throw TrainingError(

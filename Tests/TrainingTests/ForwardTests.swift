@@ -75,7 +75,9 @@ struct ForwardTests {
         let gate = GateNetwork(configuration, experts: experts, for: shape, seed: 3)
         let network = Network(model, experts: experts, gate: gate)
         let step = GradientStep(network: network, alpha: 0, team: try TinyTraining.team())
-        step.calibrate(on: TinyTraining.sequences(20, seed: 4), epsilon: 1e-2)
+        step.calibrate(
+            on: TinyTraining.sequences(20, seed: 4), epsilon: 1e-2,
+            byToken: configuration.hidden > 0)
         var random = SeededNumbers(seed: 5)
         for parameter in gate.parameters { random.fill(parameter.matrix, within: 0.5) }
         let sequence = TrainingSequence(tokens: [3, 1, 4, 1, 5, 9, 2, 6, 5], promptTokens: 5)

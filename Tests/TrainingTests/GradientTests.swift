@@ -31,6 +31,7 @@ struct GradientTests {
     static let gates: [Case] = [
         Case("token by block") { $0.pooling = .token },
         Case("causal by block") { $0.pooling = .causal },
+        Case("causal to the prompt's end") { ($0.pooling, $0.poolSpan) = (.causal, .prompt) },
         Case("both by block, divided by the count") { $0.poolDivisor = .count },
         Case("prompt by block") { $0.pooling = .prompt },
         Case("prompt by network, hidden") {
@@ -129,7 +130,9 @@ struct GradientTests {
             let loss = step.evaluate(sequences)
             return loss.meanLoss + step.alpha * loss.balance
         }
-        let (value, gradients) = step.gradients(sequences)
+        // One batch is all there is, so that its shares are the averages.
+        var average = ShareAverage(experts: 3, batch: 256)
+        let (value, gradients) = step.gradients(sequences, &average)
         #expect(abs(value.meanLoss + step.alpha * value.balance - loss()) < 1e-12)
         var random = SeededNumbers(seed: 9)
         for (parameter, gradient) in zip(step.network.parameters, gradients) {

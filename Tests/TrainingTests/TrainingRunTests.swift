@@ -138,6 +138,17 @@ struct TrainingRunTests {
         #expect(later.batch(step: 7, size: 3) == Array(places[21..<24]))
     }
 
+    @Test func sharesAreAveragedOverExamplesNotBatches() {
+        var (small, large) = (
+            ShareAverage(experts: 2, batch: 4), ShareAverage(experts: 2, batch: 512)
+        )
+        #expect(small.shares == [0.5, 0.5])
+        #expect(zip(large.add([0.9, 0.1]), [0.9, 0.1]).allSatisfy { abs($0 - $1) < 1e-12 })
+        for _ in 0..<64 { _ = small.add([0.9, 0.1]) }
+        // (1 - 1/64) to the power of 64 of the way is left.
+        #expect(abs(small.shares[0] - (0.9 - 0.4 * 0.365)) < 1e-3)
+    }
+
     @Test func theLearningRateRisesAndFalls() {
         let rate = LearningRate(most: 1, warmUp: 4, steps: 14)
         let rates = (0..<14).map(rate.rate)

@@ -16,6 +16,8 @@ enum Checkpoint {
             "format": format, "run": identity, "step": String(run.optimiser.step),
             "best_step": String(progress.bestStep), "waited": String(progress.waited),
             "over": String(progress.isOver),
+            "shares": run.average.shares.map { String($0.bitPattern, radix: 16) }.joined(
+                separator: " "),
         ]
         if let best = progress.best {
             metadata["best_loss"] = String(best.loss.bitPattern, radix: 16)
@@ -86,6 +88,13 @@ enum Checkpoint {
         run.optimiser.resume(atStep: try number("step"))
         run.progress.bestStep = try number("best_step")
         run.progress.waited = try number("waited")
+        let shares = (file.metadata["shares"] ?? "").split(separator: " ").compactMap {
+            UInt64($0, radix: 16).map(Double.init(bitPattern:))
+        }
+        guard shares.count == run.average.shares.count else {
+            throw TrainingError(.wrongCheckpoint, "has \(shares.count) shares", at: path)
+        }
+        run.average.shares = shares
         run.progress.isOver = file.metadata["over"] == "true"
         if let loss = fraction("best_loss"), let exact = fraction("best_exact") {
             run.progress.best = Evaluation(loss: loss, exact: exact)

@@ -103,29 +103,38 @@ final class GateNetwork<Scalar: TrainingScalar> {
 
     /// What the points have read of some sequences: the sums of x̂ x̂ᵀ, and over how many rows.
     struct Calibration {
+        /// How often each token occurs, where each is to count once.
+        fileprivate let occurrences: [Int32: Int]?
         fileprivate var products: [Matrix<Scalar>?]
-        fileprivate var counts: [Int]
+        fileprivate var counts: [Double]
 
-        init(_ gate: GateNetwork) {
+        init(_ gate: GateNetwork, occurrences: [Int32: Int]?) {
+            self.occurrences = occurrences
             products = gate.units.map { _ in nil }
             counts = gate.units.map { _ in 0 }
         }
     }
 
-    /// Adds sequences that went through with the weights of the beginning: their prompts where
-    /// those alone count.
+    /// The rows of a sequence that count in coordinates: the prompt where that alone is pooled.
+    func calibrating(_ span: TokenBatch.Span) -> Range<Int> {
+        configuration.pooling == .prompt ? span.rows.prefix(span.promptTokens) : span.rows
+    }
+
+    /// Adds sequences that went through with the weights of the beginning.
     func note(_ pass: SequencePass<Scalar>, in calibration: inout Calibration) {
         for index in units.indices where !units[index].isEmpty {
             let read = pass.points[index].read
             let products =
                 calibration.products[index] ?? Matrix<Scalar>(read.columns, read.columns)
             for span in pass.batch.spans {
-                let rows =
-                    configuration.pooling == .prompt
-                    ? span.rows.prefix(span.promptTokens) : span.rows
-                let part = read.part(rows: rows)
+                let rows = calibrating(span)
+                let part = read.part(rows: rows).copied()
+                for (row, token) in pass.batch.tokens[rows].enumerated() {
+                    let weight = 1 / Double(calibration.occurrences?[token] ?? 1)
+                    part.part(rows: row..<row + 1).scale(by: Scalar(weight.squareRoot()))
+                    calibration.counts[index] += weight
+                }
                 products.set(part.transposed, times: part, adding: true)
-                calibration.counts[index] += rows.count
             }
             calibration.products[index] = products
         }

@@ -6,10 +6,12 @@ internal import MoLE
 /// derivatives.
 struct TokenPooling<Scalar: TrainingScalar> {
     private let isOverPrompt: Bool
+    private let endsWithPrompt: Bool
     private let usesRoot: Bool
 
     init(_ configuration: MoLEConfiguration) {
         isOverPrompt = configuration.pooling == .prompt
+        endsWithPrompt = isOverPrompt || configuration.poolSpan == .prompt
         usesRoot = configuration.poolDivisor == .rootCount
     }
 
@@ -22,7 +24,7 @@ struct TokenPooling<Scalar: TrainingScalar> {
         let columns = projected.columns
         for span in batch.spans {
             var sum = [Scalar](repeating: 0, count: columns)
-            let summed = isOverPrompt ? span.promptTokens : span.rows.count
+            let summed = endsWithPrompt ? span.promptTokens : span.rows.count
             for (index, row) in span.rows.prefix(summed).enumerated() {
                 let values = projected.row(row)
                 for column in 0..<columns { sum[column] += values[column] }
@@ -30,9 +32,9 @@ struct TokenPooling<Scalar: TrainingScalar> {
                 let factor = self.factor(index + 1)
                 for column in 0..<columns { values[column] = sum[column] * factor }
             }
-            guard isOverPrompt else { continue }
-            let factor = self.factor(span.promptTokens)
-            for row in span.rows {
+            // The rows that are not in the pool have what it came to.
+            let factor = self.factor(summed)
+            for row in isOverPrompt ? span.rows : span.rows.dropFirst(summed) {
                 let values = projected.row(row)
                 for column in 0..<columns { values[column] = sum[column] * factor }
             }
@@ -44,12 +46,14 @@ struct TokenPooling<Scalar: TrainingScalar> {
         let columns = gradient.columns
         for span in batch.spans {
             var sum = [Scalar](repeating: 0, count: columns)
+            let summed = endsWithPrompt ? span.promptTokens : span.rows.count
             for (index, row) in span.rows.enumerated().reversed() {
                 let values = gradient.row(row)
-                let factor = isOverPrompt ? 1 : self.factor(index + 1)
+                let factor = isOverPrompt ? 1 : self.factor(min(index + 1, summed))
+                let isPooled: Scalar = index < summed ? 1 : 0
                 for column in 0..<columns {
                     sum[column] += values[column] * factor
-                    values[column] = sum[column]
+                    values[column] = sum[column] * isPooled
                 }
             }
             guard isOverPrompt else { continue }

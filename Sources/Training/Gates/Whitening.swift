@@ -14,17 +14,17 @@ struct Whitening<Scalar: TrainingScalar> {
 
     /// Coordinates by the sum of x̂ x̂ᵀ over `count` rows; `epsilon` is relative to the mean of the
     /// squares of the features. Nil where there is nothing but zeros.
-    init?(products: Matrix<Scalar>, count: Int, epsilon: Double) {
+    init?(products: Matrix<Scalar>, count: Double, epsilon: Double) {
         let size = products.rows
         guard count > 0, size > 0 else { return nil }
-        let trace = (0..<size).reduce(0.0) { $0 + Double(products[$1, $1]) } / Double(count)
+        let trace = (0..<size).reduce(0.0) { $0 + Double(products[$1, $1]) } / count
         guard trace > 0 else { return nil }
         let ridge = epsilon * trace / Double(size)
         // Lower triangular, in double precision: a narrow spread is the difference of large sums.
         let root = Matrix<Double>(size, size)
         for row in 0..<size {
             for column in 0...row {
-                var sum = Double(products[row, column]) / Double(count)
+                var sum = Double(products[row, column]) / count
                 if row == column { sum += ridge }
                 let (left, right) = (root.row(row), root.row(column))
                 for index in 0..<column { sum -= left[index] * right[index] }

@@ -16,6 +16,29 @@ struct BatchLoss {
     var meanLoss: Double { head.loss / Double(max(1, head.targets)) }
 }
 
+/// The shares of the experts over the last examples, some 256 of them.
+struct ShareAverage {
+    /// A share of nothing has no logarithm.
+    static let least = 1e-6
+    private static let examples = 256.0
+
+    /// The same for all at first.
+    var shares: [Double]
+    /// What one batch counts.
+    private let weight: Double
+
+    init(experts: Int, batch: Int) {
+        shares = [Double](repeating: 1 / Double(max(1, experts)), count: experts)
+        weight = min(1, Double(batch) / Self.examples)
+    }
+
+    /// Adds a batch.
+    mutating func add(_ batch: [Double]) -> [Double] {
+        shares = zip(shares, batch).map { $0 + weight * ($1 - $0) }
+        return shares
+    }
+}
+
 /// Computes losses and their derivatives, parts of a batch on several threads.
 ///
 /// A batch is always cut into the same parts, which are added up in their order: how many threads
@@ -33,12 +56,15 @@ struct GradientStep<Scalar: TrainingScalar> {
     func evaluate(_ sequences: [TrainingSequence]) -> BatchLoss { loss(of: run(sequences)) }
 
     /// The loss, and the derivatives of `meanLoss + alpha * balance` by the parameters.
+    ///
+    /// The balance is that of `average`, to which the batch is added: an expert that happens to be
+    /// of no use to one small batch is none that should be used more.
     func gradients(
-        _ sequences: [TrainingSequence]
+        _ sequences: [TrainingSequence], _ average: inout ShareAverage
     ) -> (loss: BatchLoss, gradients: [Matrix<Scalar>]) {
         let passes = run(sequences)
         let loss = loss(of: passes)
-        addBalance(to: passes, loss)
+        if !loss.shares.isEmpty { addBalance(to: passes, loss.shares, average.add(loss.shares)) }
         let scale = Scalar(1 / Double(max(1, loss.head.targets)))
         team.parallel(passes.count) { index, _ in passes[index].runBack(lossScale: scale) }
         let sum = network.gradients()
@@ -49,9 +75,18 @@ struct GradientStep<Scalar: TrainingScalar> {
     }
 
     /// Chooses the coordinates that the gate is trained in, by these sequences.
-    func calibrate(on sequences: [TrainingSequence], epsilon: Double) {
+    ///
+    /// With `byToken` each token counts once, however often it occurs: frequent ones then do not
+    /// narrow what rare ones have.
+    func calibrate(on sequences: [TrainingSequence], epsilon: Double, byToken: Bool = false) {
         guard let gate = network.gate else { return }
-        var calibration = GateNetwork<Scalar>.Calibration(gate)
+        var occurrences: [Int32: Int]?
+        if byToken {
+            let batch = TokenBatch(sequences)
+            let tokens = batch.spans.flatMap { batch.tokens[gate.calibrating($0)] }
+            occurrences = Dictionary(tokens.map { ($0, 1) }, uniquingKeysWith: +)
+        }
+        var calibration = GateNetwork<Scalar>.Calibration(gate, occurrences: occurrences)
         // A few at once, so that memory stays what a step takes.
         for start in stride(from: 0, to: sequences.count, by: 16) {
             let part = Array(sequences[start..<min(sequences.count, start + 16)])
@@ -86,7 +121,7 @@ struct GradientStep<Scalar: TrainingScalar> {
         let masses = masses(passes, experts: gate.configuration.experts.count)
         let total = masses.reduce(0, +)
         guard total > 0 else { return loss }
-        loss.shares = masses.map { $0 / total }
+        loss.shares = masses.map { max($0 / total, ShareAverage.least) }
         let count = Double(masses.count)
         loss.balance = loss.shares.reduce(0) {
             $0 - Double.logarithm($1 * count)
@@ -94,13 +129,15 @@ struct GradientStep<Scalar: TrainingScalar> {
         return loss
     }
 
-    /// The balance by each weight: with q = m/M for masses m of the sum M, the derivative of
-    /// -Σ log q is N/M - 1/m.
-    private func addBalance(to passes: [SequencePass<Scalar>], _ loss: BatchLoss) {
-        guard alpha > 0, !loss.shares.isEmpty else { return }
-        let total = masses(passes, experts: loss.shares.count).reduce(0, +)
-        let count = Double(loss.shares.count)
-        let coefficients = loss.shares.map { Scalar(alpha * (count - 1 / $0) / total) }
+    /// The balance by each weight: with shares q = m/M of the sum M of all weights and their
+    /// averages p, the derivative of -Σ log p is (Σ q/p - 1/p) / M for a whole batch's worth.
+    private func addBalance(
+        to passes: [SequencePass<Scalar>], _ shares: [Double], _ averages: [Double]
+    ) {
+        guard alpha > 0 else { return }
+        let total = masses(passes, experts: shares.count).reduce(0, +)
+        let sum = zip(shares, averages).reduce(0) { $0 + $1.0 / $1.1 }
+        let coefficients = averages.map { Scalar(alpha * (sum - 1 / $0) / total) }
         for pass in passes {
             for point in pass.points where point.isTrained { point.addGradient(coefficients) }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Inference
+internal import MoLE
 
 /// Training from its first step to its last: parameters, optimiser, and the best found so far.
 final class TrainingRun<Scalar: TrainingScalar> {
@@ -19,6 +20,7 @@ final class TrainingRun<Scalar: TrainingScalar> {
     let dev: [TrainingSequence]
     var optimiser: AdamW<Scalar>
     var progress = Progress()
+    var average: ShareAverage
     /// The parameters at `bestStep`; those of the beginning at first.
     let best: [Matrix<Scalar>]
     private let gradientStep: GradientStep<Scalar>
@@ -36,13 +38,16 @@ final class TrainingRun<Scalar: TrainingScalar> {
         optimiser = AdamW(
             AdamWSettings(weightDecay: settings.weightDecay), for: network.parameters)
         best = network.parameters.map { $0.matrix.copied() }
+        average = ShareAverage(
+            experts: network.gate?.configuration.experts.count ?? 0, batch: settings.batch)
         gradientStep = GradientStep(network: network, alpha: settings.alpha, team: team)
         rate = LearningRate(
             most: settings.learningRate, warmUp: settings.warmUp, steps: settings.steps)
         order = BatchOrder(count: train.count, seed: settings.seed)
         if settings.whitening > 0, network.gate != nil {
             gradientStep.calibrate(
-                on: Array(train.prefix(Self.calibrationCount)), epsilon: settings.whitening)
+                on: Array(train.prefix(Self.calibrationCount)), epsilon: settings.whitening,
+                byToken: settings.whitensByToken)
         }
     }
 
@@ -57,7 +62,7 @@ final class TrainingRun<Scalar: TrainingScalar> {
     func advance() throws(TrainingError) -> TrainingReport {
         let step = optimiser.step
         let batch = order.batch(step: step, size: settings.batch).map { train[$0] }
-        let (loss, gradients) = gradientStep.gradients(batch)
+        let (loss, gradients) = gradientStep.gradients(batch, &average)
         let norm = optimiser.update(
             network.parameters, gradients, learningRate: rate.rate(step: step))
         guard norm.isFinite, loss.meanLoss.isFinite else {

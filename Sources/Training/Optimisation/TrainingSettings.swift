@@ -15,6 +15,8 @@ package struct TrainingSettings: Sendable, Equatable {
     /// How much spread directions without any are given in the coordinates that a gate is trained
     /// in, relative to the mean; 0 for the features' own coordinates.
     package var whitening = 1e-3
+    /// Whether each token counts once in those coordinates, however often it occurs.
+    package var whitensByToken = false
     package var seed: UInt64 = 0
     /// Steps from one look at the other data to the next.
     package var evaluateEvery = 50
@@ -50,7 +52,8 @@ package struct TrainingSettings: Sendable, Equatable {
     /// What must be the same for a run to be continued, in words.
     var identity: String {
         "steps \(steps), batch \(batch), learning rate \(learningRate), warm-up \(warmUp), "
-            + "weight decay \(weightDecay), alpha \(alpha), whitening \(whitening), seed \(seed), evaluated every "
+            + "weight decay \(weightDecay), alpha \(alpha), whitening \(whitening) by "
+            + "\(whitensByToken ? "token" : "row"), seed \(seed), evaluated every "
             + "\(evaluateEvery), patience \(patience)"
     }
 }

@@ -51,6 +51,7 @@ struct TrainAdapter: ParsableCommand {
             try options.run(session)
             try TrainedFiles.writeAdapter(
                 shape, of: weights.name, session.bestTensors, to: options.folder)
+            options.removeCheckpoint()
             try options.report(session, examples, settings, began: began)
         }
     }

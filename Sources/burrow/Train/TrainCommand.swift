@@ -34,7 +34,7 @@ struct TrainingOptions: ParsableArguments {
     var output: String
 
     @Option(help: "Steps, unless --patience ends it earlier.")
-    var steps = 1000
+    var steps = 600
 
     @Option(help: "Examples in a step.")
     var batch = 16
@@ -131,6 +131,11 @@ struct TrainingOptions: ParsableArguments {
             return true
         }
         display.end()
+    }
+
+    /// Removes the checkpoint of a run whose result is written.
+    func removeCheckpoint() {
+        try? FileManager.default.removeItem(atPath: checkpointPath)
     }
 
     /// Says what came out, to people or programs.

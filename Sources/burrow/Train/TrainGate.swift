@@ -21,11 +21,14 @@ struct TrainGate: ParsableCommand {
     @Argument(help: "The manifest, or the base model's folder.")
     var source: String
 
+    @Option(help: "A mixture of the manifest, whose experts are meant.")
+    var mixture: String?
+
     @Option(
-        help:
-            "The experts in their order, separated by commas; adapters of the manifest or of --adapters."
-    )
-    var experts: String
+        help: ArgumentHelp(
+            "The experts in their order, separated by commas.",
+            discussion: "Adapters of the manifest or of --adapters; instead of --mixture."))
+    var experts: String?
 
     @Option(help: "The folder with the experts' folders. Default: the manifest's adapters.")
     var adapters: String?
@@ -34,42 +37,57 @@ struct TrainGate: ParsableCommand {
 
     @OptionGroup(title: "Training") var options: TrainingOptions
 
+    func validate() throws {
+        guard (mixture == nil) != (experts == nil) else {
+            throw ValidationError("give either --mixture or --experts")
+        }
+    }
+
+    private var choice: TrainedMixture.Choice {
+        if let mixture { return .mixture(mixture) }
+        return .named((experts ?? "").split(separator: ",").map(String.init))
+    }
+
     func run() throws {
         try orComplainOfTraining {
             let began = ContinuousClock.now
             let mixture = try TrainedMixture(
-                source: source, adapters: adapters.map(WorkingFolder.absolute),
-                experts: experts.split(separator: ",").map(String.init))
+                source: source, adapters: adapters.map(WorkingFolder.absolute), choice)
             let model = try ModelWeights.open(folder: mixture.model)
             let weights = try mixture.experts.map {
                 try AdapterWeights.open(folder: $0.path, name: $0.name, for: model.configuration)
             }
             var configuration = try gate.configuration(mixture, weights, model)
-            var settings = options.settings(learningRate: 5e-3)
+            var settings = options.settings(learningRate: 2e-2)
             settings.alpha = gate.alpha
             settings.whitening = gate.whitening
+            settings.whitensByToken = gate.whitenByToken
             let examples = try options.examples(for: model, folder: mixture.model)
             let session = try TrainingSession(
                 gate: configuration, of: weights, over: model,
                 on: examples.training, settings,
                 threads: options.threads ?? availableProcessors())
             try options.run(session)
-            configuration.training = notes(session, settings)
+            configuration.training = try notes(session, settings)
             try TrainedFiles.writeGate(configuration, session.bestTensors, to: options.folder)
+            options.removeCheckpoint()
             try options.report(session, examples, settings, began: began)
         }
     }
 
     private func notes(
         _ session: TrainingSession, _ settings: TrainingSettings
-    ) -> [String: FileValue] {
+    ) throws -> [String: FileValue] {
         var notes: [String: FileValue] = [
             "steps": .number(Double(session.step)), "batch": .number(Double(settings.batch)),
             "learning_rate": .number(settings.learningRate), "alpha": .number(settings.alpha),
             "whitening": .number(settings.whitening),
+            "whitens_by_token": .boolean(settings.whitensByToken),
             "weight_decay": .number(settings.weightDecay),
             "warm_up": .number(Double(settings.warmUp)),
             "seed": .string(String(settings.seed)),
+            "data_sha256": .string(
+                try SHA256.digest(ofFile: WorkingFolder.absolute(options.data))),
         ]
         if let best = session.best {
             notes["best_step"] = .number(Double(best.step))
@@ -86,7 +104,7 @@ func availableProcessors() -> Int { min(1024, max(1, ThreadTeam.processors.count
 /// What a gate computes.
 struct GateOptions: ParsableArguments {
     @Option(help: "What the balance of the experts counts beside the loss.")
-    var alpha = 0.05
+    var alpha = 0.005
 
     @Option(
         help: ArgumentHelp(
@@ -96,8 +114,15 @@ struct GateOptions: ParsableArguments {
         ))
     var whitening = 1e-3
 
+    @Flag(help: "Let each token count once in those coordinates, however often it occurs.")
+    var whitenByToken = false
+
     @Option(help: "Which tokens count: \(names(MoLEConfiguration.Pooling.self)).")
-    var pooling = MoLEConfiguration.Pooling.both
+    var pooling = MoLEConfiguration.Pooling.prompt
+
+    @Option(
+        help: "Which tokens a causal pool is over: \(names(MoLEConfiguration.PoolSpan.self)).")
+    var poolSpan = MoLEConfiguration.PoolSpan.sequence
 
     @Option(
         help: "What pooled sums are divided by: root-count or count.")
@@ -107,7 +132,7 @@ struct GateOptions: ParsableArguments {
     var reading = MoLEConfiguration.Reading.blockInput
 
     @Option(help: "What has weights of its own: \(names(MoLEConfiguration.Granularity.self)).")
-    var granularity = MoLEConfiguration.Granularity.block
+    var granularity = MoLEConfiguration.Granularity.network
 
     @Option(help: "The block at which the only gate of a network reads.")
     var layer = 0
@@ -147,6 +172,7 @@ struct GateOptions: ParsableArguments {
             configuration.baseDigest = try SHA256.digest(ofFile: file.path)
         }
         configuration.pooling = pooling
+        configuration.poolSpan = poolSpan
         configuration.poolDivisor = poolDivisor
         configuration.reading = reading
         configuration.granularity = granularity
@@ -164,6 +190,7 @@ where Choice.RawValue == String {
 }
 
 extension MoLEConfiguration.Pooling: ExpressibleByArgument {}
+extension MoLEConfiguration.PoolSpan: ExpressibleByArgument {}
 extension MoLEConfiguration.PoolDivisor: ExpressibleByArgument {}
 extension MoLEConfiguration.Reading: ExpressibleByArgument {}
 extension MoLEConfiguration.Granularity: ExpressibleByArgument {}
