@@ -130,7 +130,7 @@ let package = Package(
             name: "ExecutorBenchmark",
             dependencies: ["Inference", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
-            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor"],
+            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor", "mole"],
             swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),

@@ -103,6 +103,7 @@ package final class Executor {
         plan.prepare(step)
         try splitStates.reserve(plan.stateCount, shape.stateFloats)
         try shrunk.reserve(plan.slots * plan.rowCount, plan.stackedRank.roundedUp(to: 32))
+        scalingPass.cancel()
         if !plan.gating.isEmpty {
             try gates.prepare(plan.gating)
             try prepareScalingPass(for: step)

@@ -49,13 +49,14 @@ extension ForwardPass {
         weights.update(repeating: .nan)
         guard !gates.hasFailed(index) else { return }
         let rows = chunk.firstGateRow..<chunk.firstGateRow + chunk.rowCount
+        let all = gating.rows
         let states = loadStates(chunk, mixture, point: point)
         let read = read(features, chunk, segment)
         do throws(PolicyError) {
             var stateSpan = states.mutableSpan
             var weightSpan = weights.mutableSpan
             try mixture.gate.weigh(
-                at: point, features: read.span, rows: gating.rows.span.extracting(rows),
+                at: point, features: read.span, rows: all.span.extracting(rows),
                 states: &stateSpan, weights: &weightSpan)
         } catch {
             weights.update(repeating: .nan)

@@ -19,9 +19,9 @@ struct ForwardPass {
     let shrunk: RowBuffer
     let cache: KeyValueCache
     /// The rows of mixtures, and what their gates read and write.
-    let gating: GatePlan
+    var gating: GatePlan { plan.gating }
     let isGated: Bool
-    let gates: GateMemory
+    var gates: GateMemory { executor.gates }
     let lists: LinearLists
     let timeline: StepTimeline?
     var times = StepTimes()
@@ -36,9 +36,7 @@ struct ForwardPass {
         lists = executor.lists
         self.timeline = timeline
         self.cache = cache
-        gating = plan.gating
         isGated = !plan.gating.isEmpty
-        gates = executor.gates
         self.step = step
         self.plan = plan
         model = executor.model

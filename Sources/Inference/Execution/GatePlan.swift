@@ -45,7 +45,7 @@ struct GateChunk {
 /// Which rows of a step are weighed by which gate.
 ///
 /// A gate is asked chunk by chunk: so it fails chunk by chunk, and many are asked at once.
-struct GatePlan {
+final class GatePlan {
     private(set) var segments: [GateSegment] = []
     private(set) var chunks: [GateChunk] = []
     private(set) var rows: [GateRow] = []
@@ -57,7 +57,7 @@ struct GatePlan {
 
     var isEmpty: Bool { segments.isEmpty }
 
-    mutating func removeAll() {
+    func removeAll() {
         guard !segments.isEmpty else { return }
         segments.removeAll(keepingCapacity: true)
         chunks.removeAll(keepingCapacity: true)
@@ -69,7 +69,7 @@ struct GatePlan {
     }
 
     /// Begins the rows of a mixture and returns their number.
-    mutating func open(_ mixture: PackedMixture, slot: Int, firstRow: Int) -> Int {
+    func open(_ mixture: PackedMixture, slot: Int, firstRow: Int) -> Int {
         segments.append(GateSegment(mixture, slot: slot, firstRow: firstRow))
         width = max(width, mixture.maximumWidth)
         stateFloats = max(stateFloats, mixture.pointStateFloats)
@@ -78,7 +78,7 @@ struct GatePlan {
     }
 
     /// Adds the rows of a chunk to the segment that was opened last.
-    mutating func add(_ chunk: StepPlan.Chunk, tokens: [Int32], gating: ChunkGating) {
+    func add(_ chunk: StepPlan.Chunk, tokens: [Int32], gating: ChunkGating) {
         let last = segments.count - 1
         segments[last].rowCount += chunk.rowCount
         chunks.append(
@@ -96,7 +96,7 @@ struct GatePlan {
     }
 
     /// Places the weights of all segments; none is added afterwards.
-    mutating func close() {
+    func close() {
         for index in segments.indices {
             let segment = segments[index]
             segments[index].weightsOffset = weightFloats

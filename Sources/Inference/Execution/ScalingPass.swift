@@ -7,6 +7,9 @@ struct ScalingPass {
     /// The step and its plan; nil where no gate wants it.
     fileprivate var step: ExecutorStep?
     fileprivate var plan: StepPlan?
+
+    /// Forgets what was planned for a step that did not run.
+    mutating func cancel() { step = nil }
 }
 
 extension Executor {

@@ -68,7 +68,7 @@ struct StepPlan {
     /// By adapter list first, so that rows of one adapter lie together.
     private(set) var segments: [AdapterSegment] = []
     /// The rows of mixtures.
-    private(set) var gating = GatePlan()
+    let gating = GatePlan()
     /// The longest list of adapters of a chunk.
     private(set) var slots = 0
     /// The most stacked ranks of any adapter of the step.
