@@ -78,7 +78,7 @@ struct ForwardTests {
         step.calibrate(
             on: TinyTraining.sequences(20, seed: 4), epsilon: 1e-2,
             byToken: configuration.hidden > 0)
-        var random = SeededNumbers(seed: 5)
+        var random = SplitMix64(seed: 5)
         for parameter in gate.parameters { random.fill(parameter.matrix, within: 0.5) }
         let sequence = TrainingSequence(tokens: [3, 1, 4, 1, 5, 9, 2, 6, 5], promptTokens: 5)
         let pass = SequencePass(network, TokenBatch([sequence]))
@@ -145,7 +145,7 @@ struct ForwardTests {
         let experts: ExpertStack<Float> = TinyTraining.experts(shape, seed: 2)
         let gate = GateNetwork(
             TinyTraining.gate { $0.pooling = pooling }, experts: experts, for: shape, seed: 3)
-        var random = SeededNumbers(seed: 5)
+        var random = SplitMix64(seed: 5)
         for parameter in gate.parameters { random.fill(parameter.matrix, within: 0.5) }
         let network = Network(
             try TinyTraining.frozen(shape, seed: 1), experts: experts, gate: gate)

@@ -68,7 +68,7 @@ struct GradientTests {
         let experts: ExpertStack<Double> = TinyTraining.experts(trial.model, seed: 2)
         let gate = GateNetwork(trial.gate, experts: experts, for: trial.model, seed: 3)
         // Away from the beginning, where much is zero.
-        var random = SeededNumbers(seed: 4)
+        var random = SplitMix64(seed: 4)
         for parameter in gate.parameters { random.fill(parameter.matrix, within: 0.4) }
         let step = GradientStep(
             network: Network(model, experts: experts, gate: gate), alpha: 0.7,
@@ -83,7 +83,7 @@ struct GradientTests {
         let shape = AdapterShape(rank: 3, alpha: 4.5, targets: [.q, .v, .o, .gate, .down])
         let experts: ExpertStack<Double> = shape.newStack(for: trial.model, seed: 6)
         let network = Network(model, training: experts)
-        var random = SeededNumbers(seed: 7)
+        var random = SplitMix64(seed: 7)
         for parameter in network.parameters { random.fill(parameter.matrix, within: 0.4) }
         let step = GradientStep(network: network, alpha: 0, team: try TinyTraining.team())
         try check(step, TinyTraining.sequences(5, seed: 8))
@@ -97,7 +97,7 @@ struct GradientTests {
         let model: FrozenModel<Double> = try TinyTraining.frozen(configuration, seed: 11)
         let experts: ExpertStack<Double> = TinyTraining.experts(configuration, seed: 12)
         let gate = GateNetwork(trial.gate, experts: experts, for: configuration, seed: 13)
-        var random = SeededNumbers(seed: 14)
+        var random = SplitMix64(seed: 14)
         for parameter in gate.parameters { random.fill(parameter.matrix, within: 0.4) }
         let network = Network(model, experts: experts, gate: gate)
         let batch = TokenBatch(TinyTraining.sequences(3, seed: 15))
@@ -134,7 +134,7 @@ struct GradientTests {
         var average = ShareAverage(experts: 3, batch: 256)
         let (value, gradients) = step.gradients(sequences, &average)
         #expect(abs(value.meanLoss + step.alpha * value.balance - loss()) < 1e-12)
-        var random = SeededNumbers(seed: 9)
+        var random = SplitMix64(seed: 9)
         for (parameter, gradient) in zip(step.network.parameters, gradients) {
             let largest = gradient.values.map(abs).max() ?? 0
             #expect(largest > 1e-7, "\(parameter.name) has no influence")

@@ -26,7 +26,7 @@ enum TinyTraining {
     ) throws -> FrozenModel<Scalar> {
         let model = FrozenModel<Scalar>(
             try ModelWeights.synthetic(configuration, name: "tiny", seed: seed))
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         random.fill(model.embedding, within: 1)
         if !configuration.tiedEmbeddings { random.fill(model.outputHead, within: 0.6) }
         for block in model.blocks {
@@ -35,7 +35,7 @@ enum TinyTraining {
             let norms = [block.inputNorm, block.outputNorm, block.queryNorm, block.keyNorm]
             for weight in norms.compactMap({ $0?.weight }) {
                 for column in 0..<weight.columns {
-                    weight[0, column] = Scalar(0.7 + 0.6 * random.fraction())
+                    weight[0, column] = Scalar(0.7 + 0.6 * random.uniform())
                 }
             }
         }
@@ -46,7 +46,7 @@ enum TinyTraining {
     static func experts<Scalar: TrainingScalar>(
         _ model: ModelConfiguration, seed: UInt64
     ) -> ExpertStack<Scalar> {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         let sites = (0..<model.layerCount).flatMap { _ in
             LinearKind.allCases.map { linear -> ExpertSite<Scalar>? in
                 let second = linear == .q || linear == .down ? 1 : 0
@@ -74,7 +74,7 @@ enum TinyTraining {
 
     /// Prompts and answers of different lengths.
     static func sequences(_ count: Int, seed: UInt64, vocabulary: Int = 23) -> [TrainingSequence] {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         return (0..<count).map { _ in
             let prompt = 1 + Int(random.next() % 6)
             let answer = 1 + Int(random.next() % 4)

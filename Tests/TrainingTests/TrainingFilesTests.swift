@@ -66,7 +66,7 @@ struct TrainingFilesTests {
             adapter: shape, over: weights,
             on: TrainingExamples(train: sequences, dev: sequences), settings, threads: 2)
         try session.train { _ in true }
-        try TrainedFiles.writeAdapter(shape, of: "tiny", session.bestTensors, to: folder)
+        try TrainedFiles.writeAdapter(shape, of: weights, session.bestTensors, to: folder)
         let inspection = AdapterInspection(folder: folder, for: model)
         #expect(inspection.refusals.isEmpty)
         #expect(inspection.ranks == [3])

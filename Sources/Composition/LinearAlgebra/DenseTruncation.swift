@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ModelLoading
+
 /// The nearest low-rank product of a matrix that has no thin factors.
 enum DenseTruncation {
     /// Up to this smaller side all singular values are computed.
@@ -33,7 +35,7 @@ enum DenseTruncation {
     static func range(
         of matrix: Matrix, width: Int, seed: UInt64
     ) throws(CompositionError) -> Matrix {
-        var random = SeededStream(seed: seed)
+        var random = SplitMix64(seed: seed)
         let start = Matrix(
             rows: matrix.columns, columns: width,
             values: (0..<matrix.columns * width).map { _ in random.normal() })

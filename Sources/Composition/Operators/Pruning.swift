@@ -16,7 +16,7 @@ enum Pruning: Sendable, Equatable {
         case .magnitude(let density):
             Self.keepLargest(Int(density * Double(matrix.values.count)), in: &matrix)
         case .random(let density, let seed):
-            var stream = SeededStream(seed: seed, source: source, site: site)
+            var stream = SplitMix64(seed: seed, source: source, site: site)
             matrix.update { _, value in
                 value = stream.uniform() < density ? value / density : 0
             }

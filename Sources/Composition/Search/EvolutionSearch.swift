@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ModelLoading
+
 /// Looks for the smallest value of a function that can only be evaluated: CMA-ES with bounds.
 ///
 /// Source: Hansen, "The CMA evolution strategy: a tutorial" (arXiv 1604.00772), with its default
@@ -22,7 +24,7 @@ struct EvolutionSearch {
     }
 
     private let settings: Settings
-    private var random: SeededStream
+    private var random: SplitMix64
     private var state: EvolutionState
     private(set) var best: Outcome
 
@@ -41,7 +43,7 @@ struct EvolutionSearch {
 
     private init(_ settings: Settings, start: [Double], value: Double) {
         self.settings = settings
-        random = SeededStream(seed: settings.seed)
+        random = SplitMix64(seed: settings.seed)
         state = EvolutionState(mean: start, stepSize: settings.stepSize)
         best = Outcome(
             point: Self.clamped(start, settings.bounds), value: value, evaluations: 1)

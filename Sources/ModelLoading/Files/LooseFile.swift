@@ -13,30 +13,11 @@ package enum LooseFile {
         }
     }
 
-    /// Above this a file of tensors is none that lies beside weights.
-    private static let limitBytes = 1 << 30
-
     /// All tensors of a `.safetensors` file, converted to `Float`; `nil` where there is no such file.
     ///
-    /// - Throws: `malformedTensors`, `wrongType`, `notFinite`, `tooLarge` and `unreadable`.
-    package static func tensors(
-        path: String
-    ) throws(ModelLoadingError) -> [(name: String, shape: [Int], values: [Float])]? {
-        let file = try present { () throws(ModelLoadingError) in
-            try SafetensorsFile.opened(path: path, limit: limitBytes)
-        }
-        guard let file else { return nil }
-        var tensors: [(name: String, shape: [Int], values: [Float])] = []
-        for entry in file.header.entries {
-            let view = try file.view(entry)
-            let values = view.floats()
-            guard values.allSatisfy(\.isFinite) else {
-                throw ModelLoadingError(
-                    .notFinite, "holds an infinity or a NaN", path: path, key: entry.name)
-            }
-            tensors.append((entry.name, view.shape, values))
-        }
-        return tensors
+    /// - Throws: as ``TensorFile``.
+    package static func tensors(path: String) throws(ModelLoadingError) -> [NamedTensor]? {
+        try present { () throws(ModelLoadingError) in try TensorFile(path: path).tensors }
     }
 
     private static func present<Value>(

@@ -1,23 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SplitMix64, the generator of Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators" (2014): the same seed gives the same weights on every machine.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// Random bf16 tensors, made about as fast as memory can be written.
 ///
 /// Drawing every element by itself would take longer than reading a model from disk. Instead a pool

@@ -3,7 +3,6 @@
 internal import Foundation
 package import MoLE
 package import ModelLoading
-internal import StrictJSON
 
 /// Writes what was trained into folders that are served.
 package enum TrainedFiles {
@@ -17,34 +16,36 @@ package enum TrainedFiles {
         try write(configuration.jsonText, as: "mole_config.json", to: folder)
     }
 
-    /// An adapter as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors`.
+    /// An adapter as PEFT saves it, from the tensors of its factors.
     ///
     /// - Throws: `unwritable`.
     package static func writeAdapter(
-        _ shape: AdapterShape, of baseName: String, _ tensors: [NamedTensor], to folder: String
+        _ shape: AdapterShape, of base: ModelWeights, _ tensors: [NamedTensor], to folder: String
     ) throws(TrainingError) {
-        var writer = JSONWriter()
-        writer.beginObject()
-        func member(_ key: String, _ value: JSONValue) {
-            writer.key(key)
-            writer.value(value)
+        try makeFolder(folder)
+        let named = Dictionary(
+            tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var sites: [AdapterSite: LoRAFactors] = [:]
+        for layer in 0..<base.configuration.layerCount {
+            for linear in shape.targets {
+                let site = AdapterSite(layer: layer, linear: linear)
+                let name = "base_model.model.\(site.moduleName)"
+                guard let down = named["\(name).lora_A.weight"],
+                    let up = named["\(name).lora_B.weight"]
+                else { continue }
+                sites[site] = LoRAFactors(
+                    site: site, rank: shape.rank,
+                    scale: Float(shape.alpha / Double(shape.rank)), a: down.values, b: up.values)
+            }
         }
-        member("peft_type", .string("LORA"))
-        member("task_type", .string("CAUSAL_LM"))
-        member("base_model_name_or_path", .string(baseName))
-        member("r", .integer(shape.rank))
-        member("lora_alpha", .number(shape.alpha))
-        member("target_modules", .array(shape.targets.map { .string($0.peftName) }))
-        member("bias", .string("none"))
-        member("use_rslora", .boolean(false))
-        member("use_dora", .boolean(false))
-        member("fan_in_fan_out", .boolean(false))
-        member("inference_mode", .boolean(true))
-        writer.endObject()
-        try write(tensors, as: AdapterWeights.weightsFile, to: folder)
-        try write(
-            String(decoding: writer.bytes, as: UTF8.self) + "\n", as: "adapter_config.json",
-            to: folder)
+        do throws(ModelLoadingError) {
+            try AdapterWeights(
+                name: "trained", computed: sites, for: base.configuration,
+                baseModelName: base.name
+            ).write(to: folder, for: base.configuration)
+        } catch {
+            throw TrainingError(.unwritable, error.description)
+        }
     }
 
     /// Makes a folder, so that a run does not find out at its end that it cannot.
@@ -80,12 +81,5 @@ package enum TrainedFiles {
         } catch {
             throw TrainingError(.unwritable, error.localizedDescription, at: path)
         }
-    }
-}
-
-extension LinearKind {
-    /// The module's name as PEFT targets it.
-    package var peftName: String {
-        moduleName.split(separator: ".").last.map(String.init) ?? moduleName
     }
 }

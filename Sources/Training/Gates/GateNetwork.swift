@@ -25,7 +25,7 @@ final class GateNetwork<Scalar: TrainingScalar> {
         for model: ModelConfiguration, seed: UInt64
     ) {
         self.configuration = configuration
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         var parameters: [Parameter<Scalar>] = []
         var units: [[GateUnit<Scalar>]] = []
         var places: [GatePlace: Int] = [:]

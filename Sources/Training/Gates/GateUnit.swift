@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import MoLE
+internal import ModelLoading
 
 /// What gives one set of weights: the formulas of `MoLEConfiguration`, and their derivatives.
 struct GateUnit<Scalar: TrainingScalar> {
@@ -18,7 +19,7 @@ struct GateUnit<Scalar: TrainingScalar> {
     /// each other to be trained and are drawn as linear layers usually are, within 1/√width.
     init(
         _ configuration: MoLEConfiguration, name: String, width: Int,
-        _ parameters: inout [Parameter<Scalar>], _ random: inout SeededNumbers
+        _ parameters: inout [Parameter<Scalar>], _ random: inout SplitMix64
     ) {
         experts = configuration.experts.count
         pooling = TokenPooling(configuration)

@@ -40,7 +40,7 @@ package struct AdapterShape: Sendable, Equatable {
     func newStack<Scalar>(
         for model: ModelConfiguration, seed: UInt64
     ) -> ExpertStack<Scalar> {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         var sites: [ExpertSite<Scalar>?] = []
         for _ in 0..<model.layerCount {
             for linear in LinearKind.allCases {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ModelLoading
+
 /// What steers the optimiser, but for the learning rate.
 struct AdamWSettings: Sendable, Equatable {
     var firstDecay = 0.9
@@ -130,7 +132,7 @@ struct BatchOrder: Sendable {
                 epoch = wanted
                 order = Array(0..<count)
                 // Seeds of epochs must lie far apart, as one generator walks along them.
-                var random = SeededNumbers(
+                var random = SplitMix64(
                     seed: seed ^ (UInt64(wanted) &+ 1) &* 0xD134_2543_DE82_EF95)
                 random.shuffle(&order)
             }

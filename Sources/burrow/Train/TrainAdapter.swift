@@ -50,7 +50,7 @@ struct TrainAdapter: ParsableCommand {
                 threads: options.threads ?? availableProcessors())
             try options.run(session)
             try TrainedFiles.writeAdapter(
-                shape, of: weights.name, session.bestTensors, to: options.folder)
+                shape, of: weights, session.bestTensors, to: options.folder)
             options.removeCheckpoint()
             try options.report(session, examples, settings, began: began)
         }
