@@ -32,27 +32,32 @@ extension MoLEConfiguration {
         hidden = try object.integer("hidden", in: 0...Self.maximumHidden, default: hidden)
         topK = try object.integer("top_k", in: 0...experts.count, default: topK)
         hasNullExpert = try object.boolean("null_expert", default: hasNullExpert)
-        let mask = try object.string("mask", default: Self.mask)
-        guard mask == Self.mask else {
-            throw PolicyError("'mask' is '\(mask)'; this knows '\(Self.mask)'")
-        }
+        mask = try object.choice("mask", default: mask)
         if case .object(let notes)? = file["training"] { training = notes }
         if let contradiction { throw PolicyError(contradiction) }
     }
-
-    /// A masked expert's weight goes to the others in proportion.
-    static let mask = "redistribute"
 
     /// What contradicts something else, in words.
     package var contradiction: String? {
         if normalisation == .outputs, reading != .shrunk {
             return "'normalisation' is 'outputs', which only the reading 'shrunk' has"
         }
+        if mask == .exclude, reading != .shrunk {
+            return "'mask' is 'exclude', which only the reading 'shrunk' has"
+        }
         if reading == .shrunk, granularity == .blocksAtOnce {
             return "'granularity' is 'blocks-at-once', which the reading 'shrunk' has not"
         }
-        if layer != 0, granularity != .network {
-            return "'layer' is \(layer), but only the granularity 'network' reads at one layer"
+        if reading == .finalHidden, ![.network, .blocksAtOnce].contains(granularity) {
+            return "'granularity' is '\(granularity.rawValue)'; the reading 'final-hidden' has "
+                + "'network' and 'blocks-at-once'"
+        }
+        if pooling == .none, hidden > 0 {
+            return "'hidden' is \(hidden), but the pooling 'none' has nothing to read"
+        }
+        if layer != 0, granularity != .network || reading == .finalHidden {
+            return "'layer' is \(layer), but only the granularity 'network' reads at one layer, and "
+                + "'final-hidden' before all"
         }
         return nil
     }

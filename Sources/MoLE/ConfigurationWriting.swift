@@ -19,7 +19,7 @@ extension MoLEConfiguration {
             "pool_divisor": .string(poolDivisor.rawValue),
             "normalisation": .string(normalisation.rawValue), "eps": .number(epsilon),
             "hidden": .number(Double(hidden)), "top_k": .number(Double(topK)),
-            "null_expert": .boolean(hasNullExpert), "mask": .string(Self.mask),
+            "null_expert": .boolean(hasNullExpert), "mask": .string(mask.rawValue),
             "training": .object(training),
         ])
         return file.jsonText(indent: 0) + "\n"

@@ -35,6 +35,9 @@ package struct MoLEConfiguration: Sendable, Equatable {
     package enum Reading: String, CaseIterable, Sendable {
         /// The hidden state that the gated matrices work on, as the official code has it.
         case blockInput = "block-input"
+        /// The normed final hidden state of the base model alone, as X-LoRA has it: of a pass of its
+        /// own before the first block.
+        case finalHidden = "final-hidden"
         /// The ranks of all experts after the first factor: the experts' outputs, as the paper has
         /// it, in the coordinates where they are small.
         case shrunk
@@ -44,7 +47,7 @@ package struct MoLEConfiguration: Sendable, Equatable {
     package enum Granularity: String, CaseIterable, Sendable {
         case matrix, layer, block, network
 
-        /// Every block has its own, but all are given at the input of the first.
+        /// Every block has its own, but all are given before the first.
         case blocksAtOnce = "blocks-at-once"
     }
 
@@ -58,9 +61,11 @@ package struct MoLEConfiguration: Sendable, Equatable {
         case both
         /// All tokens of the prompt, for the prompt and for all that follows.
         case prompt
+        /// None: weights that are learnt once, for all tokens.
+        case none
 
         package var hasTokenTerm: Bool { self == .token || self == .both }
-        package var hasPoolTerm: Bool { self != .token }
+        package var hasPoolTerm: Bool { self != .token && self != .none }
     }
 
     /// What a pooled sum of n tokens is divided by.
@@ -92,6 +97,15 @@ package struct MoLEConfiguration: Sendable, Equatable {
         case none
     }
 
+    /// What a gate that reads ranks sees of an expert that a request leaves out; the weight that
+    /// the expert would have had goes to the others in proportion.
+    package enum Mask: String, CaseIterable, Sendable {
+        /// What it always sees: the others keep their proportions.
+        case redistribute
+        /// Zeros, as if the expert had no part in the outputs that are normalised and pooled.
+        case exclude
+    }
+
     package static let format = "mole/1"
     package static let maximumHidden = 1_024
 
@@ -119,6 +133,8 @@ package struct MoLEConfiguration: Sendable, Equatable {
 
     /// Whether a logit more stands for an expert that adds nothing.
     package var hasNullExpert = false
+
+    package var mask = Mask.redistribute
 
     /// How the gate was trained; kept as it is.
     package var training: [String: FileValue] = [:]

@@ -31,10 +31,11 @@ extension MoLEConfiguration {
     ///
     /// By granularity and reading (`block-input`; `shrunk`):
     /// - `network`: before the block `layer` (`blockInput`; `shrunk(attentionInput)`), named
-    ///   `layers.<layer>.network`.
+    ///   `layers.<layer>.network`; the reading `final-hidden` before all blocks (`finalHidden`), named
+    ///   `network`.
     /// - `block`: the same at every block, named `layers.<l>.block`.
-    /// - `blocks-at-once`: before the first block (`blockInput` only) the sets of all blocks, named as
-    ///   with `block`.
+    /// - `blocks-at-once`: before the first block (`blockInput`, `finalHidden`) the sets of all blocks,
+    ///   named as with `block`.
     /// - `layer`: twice in every block (`input` and `shrunk` of `attentionInput` and of
     ///   `feedForwardInput`), named `layers.<l>.attention` and `layers.<l>.feed_forward`.
     /// - `matrix`: at each of the four groups (`input`; `shrunk`) a set for each of its matrices,
@@ -43,6 +44,8 @@ extension MoLEConfiguration {
     package func sites(in mixture: MixtureDescription) -> [MoLESite] {
         let layers = mixture.layers
         switch granularity {
+        case .network where reading == .finalHidden:
+            return [MoLESite(point: GatePoint(.finalHidden), names: ["network"])]
         case .network:
             let site = MoLESite(point: blockPoint(layer), names: ["layers.\(layer).network"])
             let start = MoLESite(point: GatePoint(.tokens), names: [])
@@ -54,7 +57,9 @@ extension MoLEConfiguration {
         case .blocksAtOnce:
             return [
                 MoLESite(
-                    point: GatePoint(.blockInput, coveringLayers: layers),
+                    point: GatePoint(
+                        reading == .finalHidden ? .finalHidden : .blockInput,
+                        coveringLayers: layers),
                     names: (0..<layers).map { "layers.\($0).block" })
             ]
         case .layer:

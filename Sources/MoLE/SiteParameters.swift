@@ -4,6 +4,7 @@ import PolicyKit
 
 /// The tensors of one point, as the evaluation wants them.
 struct SiteParameters: Sendable {
+    /// Features of a row; 0 where they are not looked at.
     let inputs: Int
     let sets: Int
 

@@ -15,6 +15,9 @@ package final class TrainedGate: Gate {
     /// For each point; `nil` where every expert has the same weight.
     private let points: [SiteParameters?]
 
+    /// For each point, where masked experts are left out of what it reads.
+    private let maskedRanks: [MaskedRanks]
+
     /// Makes the gate of a mixture from what training wrote.
     ///
     /// - Throws: ``PolicyKit/PolicyError`` where it was trained for other experts or another model,
@@ -39,7 +42,7 @@ package final class TrainedGate: Gate {
             points.append(
                 try SiteParameters(
                     site, configuration,
-                    norm: configuration.normalisation == .outputs
+                    norm: configuration.normalisation == .outputs && configuration.pooling != .none
                         ? try OutputNorm(at: site.point, of: mixture, from: sources) : nil,
                     width: mixture.width(of: site.point), takingFrom: &left))
         }
@@ -48,6 +51,9 @@ package final class TrainedGate: Gate {
         }
         self.configuration = configuration
         self.points = points
+        maskedRanks =
+            configuration.mask == .exclude
+            ? sites.map { MaskedRanks(at: $0.point, of: mixture) } : []
         experts = mixture.experts.count
         let waits = configuration.pooling == .prompt
         let state = points.compactMap { point in
@@ -73,10 +79,20 @@ package final class TrainedGate: Gate {
             }
             return
         }
-        guard features.count == rows.count * site.inputs else {
+        guard site.inputs == 0 || features.count == rows.count * site.inputs else {
             throw PolicyError(
                 "\(features.count) features of \(rows.count) rows, not \(site.inputs) of each")
         }
+        if !maskedRanks.isEmpty, let cleared = maskedRanks[point].cleared(features, rows) {
+            return try weigh(site, cleared.span, rows, &states, &weights)
+        }
+        try weigh(site, features, rows, &states, &weights)
+    }
+
+    private func weigh(
+        _ site: SiteParameters, _ features: Span<Float>, _ rows: Span<GateRow>,
+        _ states: inout MutableSpan<Float>, _ weights: inout MutableSpan<Float>
+    ) throws(PolicyError) {
         guard configuration.pooling == .prompt else {
             return weighTokens(site, features, rows, &states, &weights)
         }

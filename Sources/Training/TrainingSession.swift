@@ -83,9 +83,8 @@ package final class TrainingSession {
                     + "\(model.configuration.layerCount)")
         }
         let untrained: [(Bool, String)] = [
-            (configuration.topK > 0, "top_k"), (configuration.poolDivisor == .norm, "norm"),
+            (configuration.poolDivisor == .norm, "norm"),
             (configuration.normalisation == .outputs, "outputs"),
-            (configuration.granularity == .blocksAtOnce, "blocks-at-once"),
         ]
         if let option = untrained.first(where: \.0)?.1 {
             throw TrainingError(

@@ -24,6 +24,7 @@ struct ConfigurationTests {
         configuration.hidden = 64
         configuration.topK = 2
         configuration.hasNullExpert = true
+        configuration.mask = .exclude
         configuration.training = [
             "steps": .number(2_000), "losses": .array([.number(0.25), .null, .boolean(false)]),
             "data": .object(["sha256": .string("cd"), "empty": .array([])]),
@@ -77,6 +78,9 @@ struct ConfigurationTests {
         (#""mask": "drop""#, "'mask' is 'drop'"),
         (#""normalisation": "outputs""#, "only the reading 'shrunk' has"),
         (#""layer": 2"#, "only the granularity 'network'"),
+        (#""mask": "exclude""#, "'mask' is 'exclude', which only the reading 'shrunk' has"),
+        (#""reading": "final-hidden""#, "'granularity' is 'block'; the reading 'final-hidden'"),
+        (#""pooling": "none", "hidden": 3"#, "'hidden' is 3, but the pooling 'none' has nothing"),
     ])
     func aWrongValueIsRefused(member: String, words: String) {
         let text =

@@ -27,7 +27,7 @@ struct FormulaTests {
                     variant.poolSpan = found.count % 2 == 1 ? .prompt : .sequence
                     variant.hasNullExpert = found.count % 3 == 1
                     variant.epsilon = 1e-3
-                    if granularity == .network { variant.layer = 1 }
+                    if granularity == .network, reading != .finalHidden { variant.layer = 1 }
                     if variant.contradiction == nil { found.append(variant) }
                 }
             }
@@ -84,6 +84,28 @@ struct FormulaTests {
                 variant.topK = topK
                 variant.hasNullExpert = hasNullExpert
                 let difference = try difference(variant, seed: 5, masked: masked)
+                #expect(difference <= 1e-6, "\(variant)")
+            }
+        }
+    }
+
+    /// Both meanings of a mask for a gate that reads what the experts shrink.
+    @Test(
+        arguments: [0b001, 0b010, 0b101, 0b110, 0b111] as [UInt64],
+        MoLEConfiguration.Mask.allCases)
+    func maskedWeightsOverRanksAreThoseOfTheFormulas(
+        masked: UInt64, mask: MoLEConfiguration.Mask
+    ) throws {
+        for pooling in MoLEConfiguration.Pooling.allCases {
+            for normalisation in MoLEConfiguration.Normalisation.allCases {
+                var variant = fixture.configuration
+                variant.reading = .shrunk
+                variant.granularity = .matrix
+                variant.pooling = pooling
+                variant.normalisation = normalisation
+                variant.epsilon = 1e-3
+                variant.mask = mask
+                let difference = try difference(variant, seed: 6, masked: masked)
                 #expect(difference <= 1e-6, "\(variant)")
             }
         }

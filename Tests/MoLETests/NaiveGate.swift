@@ -15,7 +15,9 @@ struct NaiveGate {
     func weights(of name: String, at point: GatePoint, for sequence: GateSequence) -> [[Double]] {
         let width = sequence.features.count / sequence.rows.count
         let features = sequence.rows.indices.map { row in
-            (0..<width).map { Double(sequence.features[row * width + $0]) }
+            seen(
+                (0..<width).map { Double(sequence.features[row * width + $0]) }, at: point,
+                masked: configuration.mask == .exclude ? sequence.rows[row].masked : 0)
         }
         return sequence.rows.indices.map { row in
             let prompt = Int(sequence.rows[row].promptTokens)
@@ -40,6 +42,19 @@ struct NaiveGate {
             let tau = exp(vector("\(name).log_tau")[0])
             return softmax(sums.map { $0 / tau }, masked: sequence.rows[row].masked)
         }
+    }
+
+    /// Ranks with zeros for those of masked experts.
+    private func seen(_ ranks: [Double], at point: GatePoint, masked: UInt64) -> [Double] {
+        guard case .shrunk(let group) = point.reading else { return ranks }
+        var owners: [Int] = []
+        for matrix in group.matrices {
+            for (expert, description) in fixture.mixture.experts.enumerated() {
+                let place = MatrixPlace(layer: point.layer, matrix: matrix)
+                owners += Array(repeating: expert, count: description.ranks[place] ?? 0)
+            }
+        }
+        return zip(ranks, owners).map { masked >> UInt64($1) & 1 == 1 ? 0 : $0 }
     }
 
     private func pool(of features: ArraySlice<[Double]>, at point: GatePoint) -> [Double] {

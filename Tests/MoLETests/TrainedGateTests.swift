@@ -33,7 +33,7 @@ struct TrainedGateTests {
                     return configuration
                 }
             }
-        }
+        }.filter { $0.contradiction == nil }
     }
 
     @Test(arguments: allShapes)

@@ -64,7 +64,19 @@ struct ForwardTests {
                     ($0.pooling, $0.hidden, $0.hasNullExpert) = (pooling, hidden, hidden > 0)
                 }
             }
-        }
+        }.filter { $0.contradiction == nil }
+            + [
+                TinyTraining.gate { $0.topK = 2 },
+                TinyTraining.gate { ($0.topK, $0.hasNullExpert) = (1, true) },
+                TinyTraining.gate { $0.granularity = .blocksAtOnce },
+                TinyTraining.gate {
+                    ($0.reading, $0.granularity) = (.finalHidden, .blocksAtOnce)
+                },
+                TinyTraining.gate {
+                    ($0.reading, $0.granularity) = (.finalHidden, .network)
+                    ($0.pooling, $0.normalisation) = (.token, .none)
+                },
+            ]
 
     /// Trained in other coordinates, folded back, and evaluated by the gate that serves.
     @Test(arguments: gates)
@@ -91,14 +103,21 @@ struct ForwardTests {
         }
         for (index, point) in pass.points.enumerated() {
             var states = [Float](repeating: 0, count: 8 * served.traits.stateFloats)
-            var weights = [Float](repeating: 0, count: 8 * 3)
+            let matrices = served.traits.points[index].matrices
+            var weights = [Float](repeating: 0, count: 8 * matrices * 3)
             var stateSpan = states.mutableSpan
             var weightSpan = weights.mutableSpan
             try served.weigh(
                 at: index, features: point.features.values.span, rows: rows.span,
                 states: &stateSpan, weights: &weightSpan)
-            for (trained, other) in zip(point.weights(ofMatrix: 0).values, weights) {
-                #expect(abs(trained - other) < 2e-5)
+            for row in 0..<8 {
+                for matrix in 0..<matrices {
+                    let unit = point.units[matrix * point.units.count / matrices]
+                    for expert in 0..<3 {
+                        let other = weights[(row * matrices + matrix) * 3 + expert]
+                        #expect(abs(unit.weights[row, expert] - other) < 2e-5)
+                    }
+                }
             }
         }
     }
@@ -156,7 +175,7 @@ struct ForwardTests {
             return pass
         }
         for (left, right) in zip(passes[0].points, passes[1].points) {
-            let (before, after) = (left.weights(ofMatrix: 0), right.weights(ofMatrix: 0))
+            let (before, after) = (left.units[0].weights, right.units[0].weights)
             #expect(before.part(rows: 0..<4).values == after.part(rows: 0..<4).values)
             #expect(before.part(rows: 4..<5).values != after.part(rows: 4..<5).values)
         }

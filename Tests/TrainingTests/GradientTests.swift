@@ -38,6 +38,10 @@ struct GradientTests {
             ($0.pooling, $0.granularity, $0.hidden) = (.prompt, .network, 7)
         },
         Case("both by network at the second block") { ($0.granularity, $0.layer) = (.network, 1) },
+        Case("both by block at once") { $0.granularity = .blocksAtOnce },
+        Case("none by block, with a null expert") {
+            ($0.pooling, $0.hasNullExpert) = (.none, true)
+        },
         Case("both by layer, hidden") { ($0.granularity, $0.hidden) = (.layer, 5) },
         Case("causal by matrix") { ($0.granularity, $0.pooling) = (.matrix, .causal) },
         Case("both by matrix, of ranks") { ($0.granularity, $0.reading) = (.matrix, .shrunk) },
@@ -47,6 +51,17 @@ struct GradientTests {
         Case("prompt by layer, of ranks, hidden, with a null expert") {
             ($0.granularity, $0.reading, $0.pooling) = (.layer, .shrunk, .prompt)
             ($0.hidden, $0.hasNullExpert) = (4, true)
+        },
+    ]
+
+    /// What is not followed back to the embeddings: these have another way to the gate.
+    static let scalingPasses: [Case] = [
+        Case("token by network, of a pass of the base, hidden, bare") {
+            ($0.reading, $0.pooling, $0.granularity) = (.finalHidden, .token, .network)
+            ($0.normalisation, $0.hidden) = (.none, 6)
+        },
+        Case("both by block at once, of a pass of the base") {
+            ($0.reading, $0.granularity) = (.finalHidden, .blocksAtOnce)
         },
     ]
 
@@ -62,7 +77,7 @@ struct GradientTests {
                     originalContextLength: 12))),
     ]
 
-    @Test(arguments: gates + models)
+    @Test(arguments: gates + models + scalingPasses)
     func everyParameterOfAGate(_ trial: Case) throws {
         let model: FrozenModel<Double> = try TinyTraining.frozen(trial.model, seed: 1)
         let experts: ExpertStack<Double> = TinyTraining.experts(trial.model, seed: 2)

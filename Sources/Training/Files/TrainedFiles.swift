@@ -60,7 +60,8 @@ package enum TrainedFiles {
         }
     }
 
-    private static func write(
+    /// Writes a safetensors file into a folder that is made if need be.
+    static func write(
         _ tensors: [NamedTensor], as name: String, to folder: String
     ) throws(TrainingError) {
         try makeFolder(folder)
@@ -72,7 +73,8 @@ package enum TrainedFiles {
         }
     }
 
-    private static func write(
+    /// Writes a text into a folder, whole or not at all.
+    static func write(
         _ text: String, as name: String, to folder: String
     ) throws(TrainingError) {
         let path = "\(folder)/\(name)"

@@ -55,6 +55,19 @@ final class GateNetwork<Scalar: TrainingScalar> {
         }
     }
 
+    /// Whether there is a point that reads what the model computes without experts.
+    var readsFinalHidden: Bool { configuration.reading == .finalHidden }
+
+    /// What weighs each of the matrices of a group in a layer.
+    func units(
+        of point: PointTape<Scalar>, _ group: MatrixGroup, _ layer: Int
+    ) -> [UnitTape<Scalar>] {
+        group.matrices.indices.map { place in
+            if point.units.count == 1 { return point.units[0] }
+            return point.units[configuration.granularity == .blocksAtOnce ? layer : place]
+        }
+    }
+
     /// The number of the point that is asked at a place, if one is.
     func point(_ reading: GateReading, _ layer: Int) -> Int? {
         places[GatePlace(reading: reading, layer: layer)]
@@ -164,7 +177,7 @@ final class GateNetwork<Scalar: TrainingScalar> {
     private func uniform(rows: Int) -> UnitTape<Scalar> {
         let logits = Matrix<Scalar>(rows, configuration.logits)
         return UnitTape(
-            hidden: logits, scaledLogits: logits, experts: configuration.experts.count)
+            hidden: logits, scaledLogits: logits, experts: configuration.experts.count, topK: 0)
     }
 
     private var norm: RMSNorm<Scalar>? {
@@ -218,15 +231,6 @@ final class PointTape<Scalar: TrainingScalar> {
         self.units = units
     }
 
-    private func unit(ofMatrix place: Int) -> UnitTape<Scalar> {
-        units.count == 1 ? units[0] : units[place]
-    }
-
-    /// `[rows, experts]`, for the matrix at a place in its group.
-    func weights(ofMatrix place: Int) -> Matrix<Scalar> { unit(ofMatrix: place).weights }
-
-    /// The derivative by the weights, to be added to.
-    func gradient(ofMatrix place: Int) -> Matrix<Scalar> { unit(ofMatrix: place).gradient }
 }
 
 extension SequencePass {

@@ -6,6 +6,7 @@ internal import ModelLoading
 /// What gives one set of weights: the formulas of `MoLEConfiguration`, and their derivatives.
 struct GateUnit<Scalar: TrainingScalar> {
     private let experts: Int
+    private let topK: Int
     private let pooling: TokenPooling<Scalar>
     /// Places in the list of parameters.
     private let token: Int?
@@ -22,6 +23,7 @@ struct GateUnit<Scalar: TrainingScalar> {
         _ parameters: inout [Parameter<Scalar>], _ random: inout SplitMix64
     ) {
         experts = configuration.experts.count
+        topK = configuration.topK
         pooling = TokenPooling(configuration)
         let (rows, logits) = (configuration.projected, configuration.logits)
         func append(_ part: String, _ shape: [Int], decays: Bool = false) -> Int {
@@ -72,7 +74,8 @@ struct GateUnit<Scalar: TrainingScalar> {
         }
         let scaled = logits.copied()
         scaled.scale(by: Scalar.exponential(-parameters[temperature].matrix[0, 0]))
-        return UnitTape(hidden: projected, scaledLogits: scaled, experts: experts)
+        return UnitTape(
+            hidden: projected, scaledLogits: scaled, experts: experts, topK: topK)
     }
 
     func propagate(
@@ -128,6 +131,9 @@ struct GateGradients<Scalar: TrainingScalar> {
 }
 
 /// What a unit keeps for the way back.
+///
+/// Where only the highest weights count, the way back takes all: an expert that was left out could
+/// not be found to be of use otherwise (the straight-through estimate).
 struct UnitTape<Scalar: TrainingScalar> {
     /// After the rectifier, where there is a hidden layer; the logits otherwise.
     let hidden: Matrix<Scalar>
@@ -140,7 +146,8 @@ struct UnitTape<Scalar: TrainingScalar> {
     /// The derivative by the weights, to be added to.
     let gradient: Matrix<Scalar>
 
-    init(hidden: Matrix<Scalar>, scaledLogits: Matrix<Scalar>, experts: Int) {
+    /// With `topK` above 0 only so many experts, those of the highest logits, share the weight.
+    init(hidden: Matrix<Scalar>, scaledLogits: Matrix<Scalar>, experts: Int, topK: Int) {
         self.hidden = hidden
         self.scaledLogits = scaledLogits
         probabilities = scaledLogits.copied()
@@ -148,8 +155,22 @@ struct UnitTape<Scalar: TrainingScalar> {
             Softmax<Scalar>.apply(
                 probabilities.row(row), probabilities.columns, of: probabilities.columns)
         }
-        weights = probabilities.part(columns: 0..<experts)
+        let all = probabilities.part(columns: 0..<experts)
+        weights = topK > 0 && topK < experts ? all.copied() : all
         gradient = Matrix(weights.rows, experts)
+        guard topK > 0, topK < experts else { return }
+        for row in 0..<weights.rows { Self.keep(topK, of: weights.row(row), experts) }
+    }
+
+    /// Hands the weight of all but the highest to those in proportion; of equals the first stay.
+    private static func keep(
+        _ count: Int, of weights: UnsafeMutablePointer<Scalar>, _ experts: Int
+    ) {
+        let order = (0..<experts).sorted { (weights[$1], $0) < (weights[$0], $1) }
+        let whole = (0..<experts).reduce(Scalar(0)) { $0 + weights[$1] }
+        let kept = order.prefix(count).reduce(Scalar(0)) { $0 + weights[$1] }
+        for expert in order.prefix(count) { weights[expert] *= whole / kept }
+        for expert in order.dropFirst(count) { weights[expert] = 0 }
     }
 
     func gradientByScaledLogits() -> Matrix<Scalar> {

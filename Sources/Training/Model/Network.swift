@@ -19,6 +19,8 @@ final class Network<Scalar: TrainingScalar> {
     let experts: ExpertStack<Scalar>
     /// Weighs the experts; without it each counts in full.
     let gate: GateNetwork<Scalar>?
+    /// The model without experts, where the gate reads what that computes.
+    let base: Network?
     let parameters: [Parameter<Scalar>]
     /// By layer and `LinearKind.ordinal`, the place of `down` in `parameters`, followed by `up`.
     private let expertParameters: [Int?]
@@ -28,7 +30,22 @@ final class Network<Scalar: TrainingScalar> {
         self.model = model
         self.experts = experts
         self.gate = gate
+        base = gate.readsFinalHidden ? Network(model) : nil
         parameters = gate.parameters
+        expertParameters = []
+    }
+
+    /// A model of which nothing is trained.
+    private init(_ model: FrozenModel<Scalar>) {
+        self.model = model
+        experts = ExpertStack(
+            count: 0,
+            sites: Array(
+                repeating: nil,
+                count: model.configuration.layerCount * LinearKind.allCases.count))
+        gate = nil
+        base = nil
+        parameters = []
         expertParameters = []
     }
 
@@ -37,6 +54,7 @@ final class Network<Scalar: TrainingScalar> {
         self.model = model
         self.experts = experts
         gate = nil
+        base = nil
         var parameters: [Parameter<Scalar>] = []
         var places: [Int?] = []
         for layer in 0..<model.configuration.layerCount {

@@ -8,8 +8,8 @@ struct LinearGroupTape<Scalar: TrainingScalar> {
     let input: Matrix<Scalar>
     /// For each layer of the group, where an expert acts, `[rows, ranks]` with the scales.
     let shrunk: [Matrix<Scalar>?]
-    /// The weights in force.
-    let point: PointTape<Scalar>?
+    /// For each layer of the group the weights in force; nil without a gate.
+    let weighing: [UnitTape<Scalar>]?
 }
 
 extension SequencePass {
@@ -28,7 +28,9 @@ extension SequencePass {
         }
         askGate(.input(group), layer, input)
         askGate(.shrunk(group), layer, Self.joined(shrunk, rows: batch.rowCount))
-        let tape = LinearGroupTape(input: input, shrunk: shrunk, point: points.last)
+        let tape = LinearGroupTape(
+            input: input, shrunk: shrunk,
+            weighing: points.last.flatMap { network.gate?.units(of: $0, group, layer) })
         groups.append(tape)
         return group.linears.enumerated().map { place, linear in
             let weight = model.blocks[layer].linears[linear.ordinal]
@@ -47,9 +49,9 @@ extension SequencePass {
         _ tape: LinearGroupTape<Scalar>, _ place: Int, _ site: ExpertSite<Scalar>
     ) -> Matrix<Scalar>? {
         guard let shrunk = tape.shrunk[place] else { return nil }
-        guard let point = tape.point else { return shrunk }
+        guard let weighing = tape.weighing?[place] else { return shrunk }
         let weighed = shrunk.copied()
-        weigh(weighed, by: point.weights(ofMatrix: place), site)
+        weigh(weighed, by: weighing.weights, site)
         return weighed
     }
 
@@ -122,8 +124,8 @@ extension SequencePass {
         }
         let gradient = zeros(shrunk.columns)
         gradient.set(output, times: site.up)
-        guard let point = tape.point else { return gradient }
-        let byWeights = point.gradient(ofMatrix: place)
+        guard let weighing = tape.weighing?[place] else { return gradient }
+        let byWeights = weighing.gradient
         for row in 0..<gradient.rows {
             let (to, from, values) = (byWeights.row(row), gradient.row(row), shrunk.row(row))
             for (expert, ranks) in site.ranks.enumerated() {
@@ -132,7 +134,7 @@ extension SequencePass {
                 to[expert] += dot
             }
         }
-        weigh(gradient, by: point.weights(ofMatrix: place), site)
+        weigh(gradient, by: weighing.weights, site)
         return gradient
     }
 

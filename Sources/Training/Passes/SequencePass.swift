@@ -45,15 +45,29 @@ final class SequencePass<Scalar: TrainingScalar> {
     // MARK: - There
 
     /// Computes the losses of all targets.
-    func run() {
+    func run() { head = HeadTape(model, runBlocks(), batch) }
+
+    /// What the output head reads.
+    private func finalHidden() -> Matrix<Scalar> {
+        let residual = runBlocks()
+        let normed = zeros(residual.columns)
+        _ = model.finalNorm.apply(residual, into: normed)
+        return normed
+    }
+
+    /// The residual stream behind all blocks.
+    private func runBlocks() -> Matrix<Scalar> {
         let x = zeros(configuration.hiddenSize)
         for (row, token) in batch.tokens.enumerated() {
             x.row(row).update(from: model.embedding.row(Int(token)), count: x.columns)
         }
         askGate(.tokens, -1, zeros(0))
+        if let base = network.base {
+            askGate(.finalHidden, -1, SequencePass(base, batch).finalHidden())
+        }
         var residual = x
         for layer in 0..<configuration.layerCount { residual = runBlock(layer, residual) }
-        head = HeadTape(model, residual, batch)
+        return residual
     }
 
     /// What came of the targets; after ``run()``.
@@ -96,6 +110,8 @@ final class SequencePass<Scalar: TrainingScalar> {
         for layer in (0..<configuration.layerCount).reversed() {
             gradient = runBlockBack(layer, gradient)
         }
+        // The base model's pass depends on nothing that is trained, and is not followed back.
+        propagateGate(.finalHidden, -1, into: zeros(configuration.hiddenSize))
         return gradient
     }
 

@@ -15,7 +15,8 @@ struct TrainGate: ParsableCommand {
         commandName: "gate", abstract: "Train what weighs the experts of a mixture.",
         discussion: """
             Writes mole_config.json and mole_gate.safetensors, which the policy mole-gate reads. They \
-            are for these experts in this order and with these very weights.
+            are for these experts in this order and with these very weights. With --format x-lora it \
+            writes the classifier of an X-LoRA adapter, as PEFT and the policy x-lora-gate read it.
             """)
 
     @Argument(help: "The manifest, or the base model's folder.")
@@ -58,6 +59,9 @@ struct TrainGate: ParsableCommand {
                 try AdapterWeights.open(folder: $0.path, name: $0.name, for: model.configuration)
             }
             var configuration = try gate.configuration(mixture, weights, model)
+            let classifier =
+                gate.format == .xLoRA
+                ? try XLoRAFiles(configuration, of: weights, for: model.configuration) : nil
             var settings = options.settings(learningRate: 2e-2)
             settings.alpha = gate.alpha
             settings.whitening = gate.whitening
@@ -69,7 +73,12 @@ struct TrainGate: ParsableCommand {
                 threads: options.threads ?? availableProcessors())
             try options.run(session)
             configuration.training = try notes(session, settings)
-            try TrainedFiles.writeGate(configuration, session.bestTensors, to: options.folder)
+            if let classifier {
+                try classifier.write(
+                    session.bestTensors, folders: mixture.experts.map(\.path), to: options.folder)
+            } else {
+                try TrainedFiles.writeGate(configuration, session.bestTensors, to: options.folder)
+            }
             options.removeCheckpoint()
             try options.report(session, examples, settings, began: began)
         }
@@ -134,6 +143,19 @@ struct GateOptions: ParsableArguments {
     @Option(help: "What has weights of its own: \(names(MoLEConfiguration.Granularity.self)).")
     var granularity = MoLEConfiguration.Granularity.network
 
+    @Option(help: "Experts of each token at most that have a weight; 0 for all.")
+    var topK = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "What a gate that reads ranks sees of experts that a request leaves out: "
+                + "\(names(MoLEConfiguration.Mask.self)).",
+            discussion: "All, so that the others keep their proportions, or nothing."))
+    var mask = MoLEConfiguration.Mask.redistribute
+
+    @Option(help: "The files to write: \(names(GateFormat.self)).")
+    var format = GateFormat.mole
+
     @Option(help: "The block at which the only gate of a network reads.")
     var layer = 0
 
@@ -153,6 +175,10 @@ struct GateOptions: ParsableArguments {
         }
         guard (0...65_535).contains(layer) else {
             throw ValidationError("--layer must be from 0 to 65535")
+        }
+        guard (0...MixtureDescription.maximumExperts).contains(topK) else {
+            throw ValidationError(
+                "--top-k must be from 0 to \(MixtureDescription.maximumExperts)")
         }
     }
 
@@ -180,8 +206,16 @@ struct GateOptions: ParsableArguments {
         configuration.normalisation = normalisation
         configuration.hidden = hidden
         configuration.hasNullExpert = nullExpert
+        configuration.topK = min(topK, configuration.experts.count)
+        configuration.mask = mask
         return configuration
     }
+}
+
+/// Whose files a gate is written as.
+enum GateFormat: String, CaseIterable, ExpressibleByArgument {
+    case mole
+    case xLoRA = "x-lora"
 }
 
 private func names<Choice: CaseIterable & RawRepresentable>(_: Choice.Type) -> String
@@ -190,6 +224,7 @@ where Choice.RawValue == String {
 }
 
 extension MoLEConfiguration.Pooling: ExpressibleByArgument {}
+extension MoLEConfiguration.Mask: ExpressibleByArgument {}
 extension MoLEConfiguration.PoolSpan: ExpressibleByArgument {}
 extension MoLEConfiguration.PoolDivisor: ExpressibleByArgument {}
 extension MoLEConfiguration.Reading: ExpressibleByArgument {}
