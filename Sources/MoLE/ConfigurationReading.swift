@@ -56,8 +56,8 @@ extension MoLEConfiguration {
             return "'hidden' is \(hidden), but the pooling 'none' has nothing to read"
         }
         if layer != 0, granularity != .network || reading == .finalHidden {
-            return "'layer' is \(layer), but only the granularity 'network' reads at one layer, and "
-                + "'final-hidden' before all"
+            return "'layer' is \(layer), but only the granularity 'network' reads at one layer, "
+                + "and 'final-hidden' before all"
         }
         return nil
     }

@@ -65,18 +65,18 @@ struct ForwardTests {
                 }
             }
         }.filter { $0.contradiction == nil }
-            + [
-                TinyTraining.gate { $0.topK = 2 },
-                TinyTraining.gate { ($0.topK, $0.hasNullExpert) = (1, true) },
-                TinyTraining.gate { $0.granularity = .blocksAtOnce },
-                TinyTraining.gate {
-                    ($0.reading, $0.granularity) = (.finalHidden, .blocksAtOnce)
-                },
-                TinyTraining.gate {
-                    ($0.reading, $0.granularity) = (.finalHidden, .network)
-                    ($0.pooling, $0.normalisation) = (.token, .none)
-                },
-            ]
+        + [
+            TinyTraining.gate { $0.topK = 2 },
+            TinyTraining.gate { ($0.topK, $0.hasNullExpert) = (1, true) },
+            TinyTraining.gate { $0.granularity = .blocksAtOnce },
+            TinyTraining.gate {
+                ($0.reading, $0.granularity) = (.finalHidden, .blocksAtOnce)
+            },
+            TinyTraining.gate {
+                ($0.reading, $0.granularity) = (.finalHidden, .network)
+                ($0.pooling, $0.normalisation) = (.token, .none)
+            },
+        ]
 
     /// Trained in other coordinates, folded back, and evaluated by the gate that serves.
     @Test(arguments: gates)

@@ -35,11 +35,9 @@ package struct XLoRAFiles {
 
     private var isLayerwise: Bool { configuration.granularity == .blocksAtOnce }
 
-    /// Writes both files into a folder that is made if need be.
+    /// Writes both files into a folder that is made if need be, from the gate's tensors and the
+    /// `folders` where the experts lie.
     ///
-    /// - Parameters:
-    ///   - tensors: Those of the gate.
-    ///   - folders: Where each expert lies.
     /// - Throws: `unwritable`.
     package func write(
         _ tensors: [NamedTensor], folders: [String], to folder: String

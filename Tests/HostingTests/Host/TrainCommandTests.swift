@@ -56,6 +56,62 @@ struct TrainCommandTests {
         #expect(unknown.errors.contains("there is no mixture 'tow'; known are two"))
     }
 
+    /// One training, written as files of both kinds, which two policies read alike.
+    @Test(arguments: [
+        ["--granularity", "blocks-at-once"], ["--granularity", "network", "--hidden", "3"],
+    ])
+    func aClassifierOfXLoRAWeighsAsTheGateItIs(_ shape: [String]) async throws {
+        let folder = try TestFolder()
+        let gate =
+            [
+                "gate", "\(Built.samples)/model", "--adapters", "\(Built.samples)/adapters",
+                "--reading", "final-hidden", "--pooling", "token", "--normalisation", "none",
+                "--learning-rate", "0.3",
+            ] + shape + Self.steps + (try writeExamples(to: folder))
+        for format in ["mole", "x-lora"] {
+            let result = try await train(
+                gate + ["--experts", "date,roman", "--format", format, "--output", format],
+                in: folder)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        let manifest = ServedManifest(
+            adapters: ["date", "roman"].map {
+                "{name: \($0), path: \(Built.samples)/adapters/\($0)}"
+            },
+            plugins: [
+                "instances: ["
+                    + ["mole", "x-lora"].map {
+                        "{name: \($0), type: \($0)-gate, parameters: {gate: \(folder.path)/\($0)}}"
+                    }.joined(separator: ", ") + "]"
+            ],
+            spec: ["mixtures:"]
+                + ["mole", "x-lora"].map {
+                    "  - {name: \($0), experts: [date, roman], gating: \($0)}"
+                })
+        let path = try folder.write("manifest.yaml", manifest.text)
+        var weights: [[Double]] = []
+        for mixture in ["mole", "x-lora"] {
+            let result = try await run(
+                Built.burrow,
+                ["explain-gate", path, "Write 50 as a Roman numeral.", "--mixture", mixture]
+                    + ["--json", "--chat", "--max-tokens", "4"], in: folder)
+            #expect(result.status == 0, "\(result.errors)")
+            weights.append(
+                try JSON(parsing: result.output)["depths"].list.flatMap {
+                    $0["weights"].list.flatMap { $0.list.compactMap(\.number) }
+                })
+        }
+        #expect(weights[0].count == weights[1].count)
+        #expect(weights[0].contains { abs($0 - 0.5) > 0.05 }, "something was learnt")
+        for (mole, classifier) in zip(weights[0], weights[1]) {
+            #expect(abs(mole - classifier) < 1e-5)
+        }
+        let refused = try await train(
+            gate + ["--experts", "roman,date", "--format", "x-lora", "--output", "x"], in: folder)
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains("give them as date,roman"))
+    }
+
     @Test func anAdapterIsTrainedThatLoads() async throws {
         let folder = try TestFolder()
         let examples = try writeExamples(to: folder)
