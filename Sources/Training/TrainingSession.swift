@@ -82,14 +82,12 @@ package final class TrainingSession {
                 "the gate reads at layer \(configuration.layer), the model has "
                     + "\(model.configuration.layerCount)")
         }
-        let untrained: [(Bool, String)] = [
-            (configuration.poolDivisor == .norm, "norm"),
-            (configuration.normalisation == .outputs, "outputs"),
-        ]
-        if let option = untrained.first(where: \.0)?.1 {
+        // The token's own term would read its features divided, and the pool the same undivided.
+        guard configuration.poolDivisor != .norm || configuration.pooling != .both else {
             throw TrainingError(
                 .invalidSettings,
-                "gates with '\(option)' are evaluated but not trained; leave it out")
+                "gates with the pooling 'both' and the divisor 'norm' are evaluated but not trained; "
+                    + "leave one of them out")
         }
     }
 

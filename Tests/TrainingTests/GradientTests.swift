@@ -48,6 +48,23 @@ struct GradientTests {
         Case("both by block, of ranks, bare") {
             ($0.reading, $0.normalisation) = (.shrunk, .none)
         },
+        Case("prompt by block, of ranks, by the norm of the outputs: Eq. 9") {
+            ($0.reading, $0.pooling, $0.normalisation) = (.shrunk, .prompt, .outputs)
+            $0.poolDivisor = .norm
+        },
+        Case("causal by matrix, of ranks, by the norm of the outputs, hidden") {
+            ($0.reading, $0.pooling, $0.normalisation) = (.shrunk, .causal, .outputs)
+            ($0.granularity, $0.poolDivisor, $0.hidden) = (.matrix, .norm, 5)
+        },
+        Case("both by layer, of ranks, each token by the norm of its outputs") {
+            ($0.reading, $0.granularity, $0.normalisation) = (.shrunk, .layer, .outputs)
+        },
+        Case("causal to the prompt's end, by the norm of them all") {
+            ($0.pooling, $0.poolSpan, $0.poolDivisor) = (.causal, .prompt, .norm)
+        },
+        Case("causal, bare, by the norm of them all") {
+            ($0.pooling, $0.normalisation, $0.poolDivisor) = (.causal, .none, .norm)
+        },
         Case("prompt by layer, of ranks, hidden, with a null expert") {
             ($0.granularity, $0.reading, $0.pooling) = (.layer, .shrunk, .prompt)
             ($0.hidden, $0.hasNullExpert) = (4, true)

@@ -10,6 +10,7 @@ final class GateNetwork<Scalar: TrainingScalar> {
     let parameters: [Parameter<Scalar>]
     /// Of each point, a unit for each of its sets of weights; none where all weights are the same.
     private let units: [[GateUnit<Scalar>]]
+    private let norms: [FeatureNorm<Scalar>?]
     private let places: [GatePlace: Int]
     /// Of each point, once it was calibrated.
     private var whitenings: [Whitening<Scalar>?]
@@ -28,16 +29,19 @@ final class GateNetwork<Scalar: TrainingScalar> {
         var random = SplitMix64(seed: seed)
         var parameters: [Parameter<Scalar>] = []
         var units: [[GateUnit<Scalar>]] = []
+        var norms: [FeatureNorm<Scalar>?] = []
         var places: [GatePlace: Int] = [:]
         for site in configuration.sites(in: experts.mixture(configuration, over: model)) {
             places[GatePlace(reading: site.point.reading, layer: site.point.layer)] = units.count
             let width = Self.width(of: site.point, experts, model)
+            norms.append(FeatureNorm(configuration, at: site.point, width: width, experts))
             units.append(
                 site.names.map { name in
                     GateUnit(configuration, name: name, width: width, &parameters, &random)
                 })
         }
         self.units = units
+        self.norms = norms
         self.parameters = parameters
         self.places = places
         whitenings = units.map { _ in nil }
@@ -77,17 +81,17 @@ final class GateNetwork<Scalar: TrainingScalar> {
     func weigh(
         at index: Int, _ features: Matrix<Scalar>, _ batch: TokenBatch
     ) -> PointTape<Scalar> {
-        let normed = Matrix<Scalar>(features.rows, features.columns)
-        var factors: [Scalar] = []
-        if let norm {
-            factors = norm.apply(features, into: normed)
-        } else {
-            normed.copy(features)
+        let normed = features.copied()
+        let squares = norms[index]?.squares(of: features) ?? []
+        if norms[index]?.isOfTokens == true {
+            for (row, square) in squares.enumerated() {
+                normed.part(rows: row..<row + 1).scale(by: 1 / square.squareRoot())
+            }
         }
         let read = whitenings[index]?.apply(normed) ?? normed
-        let tapes = units[index].map { $0.weigh(read, batch, parameters) }
+        let tapes = units[index].map { $0.weigh(read, squares, batch, parameters) }
         return PointTape(
-            index: index, features: features, read: read, factors: factors,
+            index: index, features: features, read: read, squares: squares,
             isTrained: !tapes.isEmpty,
             units: tapes.isEmpty ? [uniform(rows: features.rows)] : tapes)
     }
@@ -98,18 +102,29 @@ final class GateNetwork<Scalar: TrainingScalar> {
         _ tape: PointTape<Scalar>, _ batch: TokenBatch, _ gradients: [Matrix<Scalar>],
         into target: Matrix<Scalar>
     ) {
-        let byRead = Matrix<Scalar>(tape.features.rows, tape.features.columns)
+        let features = tape.features
+        let byRead = Matrix<Scalar>(features.rows, features.columns)
+        let result = GateGradients(
+            parameters: parameters, gradients: gradients, byFeatures: byRead,
+            bySquares: Matrix(1, tape.squares.count))
         for (unit, unitTape) in zip(units[tape.index], tape.units) {
-            unit.propagate(
-                unitTape, tape.read, batch,
-                GateGradients(parameters: parameters, gradients: gradients, byFeatures: byRead))
+            unit.propagate(unitTape, tape, batch, result)
         }
         let byNormed = whitenings[tape.index]?.propagate(byRead) ?? byRead
-        if let norm {
-            norm.propagate(byNormed, input: tape.features, factors: tape.factors, into: target)
-        } else {
-            target.add(byNormed)
+        guard let norm = norms[tape.index] else { return target.add(byNormed) }
+        let bySquares = result.bySquares.row(0)
+        if norm.isOfTokens {
+            for row in 0..<features.rows {
+                let (from, values) = (byNormed.row(row), features.row(row))
+                let factor = 1 / tape.squares[row].squareRoot()
+                var dot: Scalar = 0
+                for column in 0..<features.columns { dot += from[column] * values[column] }
+                bySquares[row] -= dot * factor * factor * factor / 2
+                for column in 0..<features.columns { from[column] *= factor }
+            }
         }
+        target.add(byNormed)
+        norm.propagate(result.bySquares.values, features, into: target)
     }
 
     // MARK: - Coordinates
@@ -179,11 +194,6 @@ final class GateNetwork<Scalar: TrainingScalar> {
         return UnitTape(
             hidden: logits, scaledLogits: logits, experts: configuration.experts.count, topK: 0)
     }
-
-    private var norm: RMSNorm<Scalar>? {
-        guard configuration.normalisation == .rms else { return nil }
-        return RMSNorm(weight: nil, epsilon: Scalar(configuration.epsilon))
-    }
 }
 
 extension ExpertStack {
@@ -214,20 +224,21 @@ final class PointTape<Scalar: TrainingScalar> {
     let features: Matrix<Scalar>
     /// What the units have read: normed, and in other coordinates where there are some.
     let read: Matrix<Scalar>
-    let factors: [Scalar]
+    /// The squares of the norms of the rows; none where nothing is divided by them.
+    let squares: [Scalar]
     /// Whether there are parameters behind the weights; otherwise they are all the same.
     let isTrained: Bool
     let units: [UnitTape<Scalar>]
 
     init(
-        index: Int, features: Matrix<Scalar>, read: Matrix<Scalar>, factors: [Scalar],
+        index: Int, features: Matrix<Scalar>, read: Matrix<Scalar>, squares: [Scalar],
         isTrained: Bool, units: [UnitTape<Scalar>]
     ) {
         self.isTrained = isTrained
         self.index = index
         self.features = features
         self.read = read
-        self.factors = factors
+        self.squares = squares
         self.units = units
     }
 

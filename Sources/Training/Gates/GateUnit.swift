@@ -50,13 +50,18 @@ struct GateUnit<Scalar: TrainingScalar> {
     /// The places of the matrices that multiply features.
     var inputPlaces: [Int] { [token, pool].compactMap { $0 } }
 
+    /// Weighs rows; `squares` are those of the norms of the features, where something is divided by
+    /// them.
     func weigh(
-        _ features: Matrix<Scalar>, _ batch: TokenBatch, _ parameters: [Parameter<Scalar>]
+        _ features: Matrix<Scalar>, _ squares: [Scalar], _ batch: TokenBatch,
+        _ parameters: [Parameter<Scalar>]
     ) -> UnitTape<Scalar> {
+        var pooled: Matrix<Scalar>?
         let projected = Matrix<Scalar>(features.rows, parameters[bias].matrix.columns)
         if let pool {
             projected.set(features, times: parameters[pool].matrix.transposed)
-            pooling.apply(to: projected, batch)
+            pooling.apply(to: projected, squares, batch)
+            pooled = pooling.usesNorm ? projected.copied() : nil
         }
         if let token {
             projected.set(features, times: parameters[token].matrix.transposed, adding: true)
@@ -75,11 +80,11 @@ struct GateUnit<Scalar: TrainingScalar> {
         let scaled = logits.copied()
         scaled.scale(by: Scalar.exponential(-parameters[temperature].matrix[0, 0]))
         return UnitTape(
-            hidden: projected, scaledLogits: scaled, experts: experts, topK: topK)
+            pooled: pooled, hidden: projected, scaledLogits: scaled, experts: experts, topK: topK)
     }
 
     func propagate(
-        _ tape: UnitTape<Scalar>, _ features: Matrix<Scalar>, _ batch: TokenBatch,
+        _ tape: UnitTape<Scalar>, _ point: PointTape<Scalar>, _ batch: TokenBatch,
         _ result: GateGradients<Scalar>
     ) {
         let byLogits = tape.gradientByScaledLogits()
@@ -94,10 +99,14 @@ struct GateUnit<Scalar: TrainingScalar> {
         byLogits.scale(by: Scalar.exponential(-result.parameters[temperature].matrix[0, 0]))
         let byProjected = propagateHidden(tape, byLogits, result)
         result.gradients[bias].addRows(of: byProjected)
-        if let token { result.add(byProjected, features, parameter: token) }
+        if let token { result.add(byProjected, point.read, parameter: token) }
         if let pool {
-            pooling.propagate(byProjected, batch)
-            result.add(byProjected, features, parameter: pool)
+            if let pooled = tape.pooled {
+                pooling.propagateToSquares(
+                    byProjected, pooled, point.squares, batch, into: result.bySquares.row(0))
+            }
+            pooling.propagate(byProjected, point.squares, batch)
+            result.add(byProjected, point.read, parameter: pool)
         }
     }
 
@@ -122,6 +131,8 @@ struct GateGradients<Scalar: TrainingScalar> {
     let parameters: [Parameter<Scalar>]
     let gradients: [Matrix<Scalar>]
     let byFeatures: Matrix<Scalar>
+    /// `[1, rows]`, of the norms of the features.
+    let bySquares: Matrix<Scalar>
 
     /// Those of a product of the features with a parameter.
     func add(_ byProduct: Matrix<Scalar>, _ features: Matrix<Scalar>, parameter: Int) {
@@ -135,6 +146,8 @@ struct GateGradients<Scalar: TrainingScalar> {
 /// Where only the highest weights count, the way back takes all: an expert that was left out could
 /// not be found to be of use otherwise (the straight-through estimate).
 struct UnitTape<Scalar: TrainingScalar> {
+    /// What came of the pool, where that is divided by a norm.
+    let pooled: Matrix<Scalar>?
     /// After the rectifier, where there is a hidden layer; the logits otherwise.
     let hidden: Matrix<Scalar>
     /// Divided by the temperature.
@@ -147,7 +160,11 @@ struct UnitTape<Scalar: TrainingScalar> {
     let gradient: Matrix<Scalar>
 
     /// With `topK` above 0 only so many experts, those of the highest logits, share the weight.
-    init(hidden: Matrix<Scalar>, scaledLogits: Matrix<Scalar>, experts: Int, topK: Int) {
+    init(
+        pooled: Matrix<Scalar>? = nil, hidden: Matrix<Scalar>, scaledLogits: Matrix<Scalar>,
+        experts: Int, topK: Int
+    ) {
+        self.pooled = pooled
         self.hidden = hidden
         self.scaledLogits = scaledLogits
         probabilities = scaledLogits.copied()

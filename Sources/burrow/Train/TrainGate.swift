@@ -134,7 +134,8 @@ struct GateOptions: ParsableArguments {
     var poolSpan = MoLEConfiguration.PoolSpan.sequence
 
     @Option(
-        help: "What pooled sums are divided by: root-count or count.")
+        help:
+            "What pooled sums are divided by: \(names(MoLEConfiguration.PoolDivisor.self)).")
     var poolDivisor = MoLEConfiguration.PoolDivisor.rootCount
 
     @Option(help: "What the gate sees of a token: \(names(MoLEConfiguration.Reading.self)).")
@@ -159,7 +160,7 @@ struct GateOptions: ParsableArguments {
     @Option(help: "The block at which the only gate of a network reads.")
     var layer = 0
 
-    @Option(help: "What features are divided by: rms or none.")
+    @Option(help: "What features are divided by: \(names(MoLEConfiguration.Normalisation.self)).")
     var normalisation = MoLEConfiguration.Normalisation.rms
 
     @Option(help: "Units of the hidden layer; 0 for none.")
