@@ -58,16 +58,50 @@ struct AdminClient {
         return refusal?.error.message ?? "the host gave no answer that can be read"
     }
 
+    /// Whether nobody will answer: the host has left its socket behind, or has gone with it by now.
+    var isAbandoned: Bool {
+        // A host whose queue of connections is full is there; it is not waited for.
+        switch attempt(flags: Int32(SOCK_NONBLOCK.rawValue)) {
+        case .open(let descriptor):
+            close(descriptor)
+            return false
+        case .failed(let code): return code == ECONNREFUSED || code == ENOENT
+        }
+    }
+
     private func connected() throws -> Int32 {
+        switch attempt() {
+        case .open(let descriptor): return descriptor
+        case .failed(ENAMETOOLONG):
+            throw fail("the path of a socket has 1 to \(Self.room - 1) bytes: \(path)")
+        case .failed(ENOENT):
+            throw fail("no host runs: there is nothing at \(path)")
+        case .failed(ECONNREFUSED):
+            throw fail("no host answers at \(path): the last one did not end well")
+        case .failed(EACCES), .failed(EPERM):
+            throw fail("\(path) belongs to another user, and only they may ask")
+        case .failed(let code):
+            throw fail("cannot connect to \(path): \(String(cString: strerror(code)))")
+        }
+    }
+
+    /// What came of asking for a connection.
+    private enum Attempt {
+        case open(Int32)
+        /// With the system's error number.
+        case failed(Int32)
+    }
+
+    /// The bytes of a path, with the zero behind it.
+    private static let room = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
+
+    private func attempt(flags: Int32 = 0) -> Attempt {
+        guard !path.isEmpty, path.utf8.count < Self.room else { return .failed(ENAMETOOLONG) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard !path.isEmpty, path.utf8.count < room else {
-            throw fail("the path of a socket has 1 to \(room - 1) bytes: \(path)")
-        }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { throw fail(Self.reason) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | flags, 0)
+        guard descriptor >= 0 else { return .failed(errno) }
         let answer = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -76,18 +110,9 @@ struct AdminClient {
         guard answer == 0 else {
             let code = errno
             close(descriptor)
-            switch code {
-            case ENOENT:
-                throw fail("no host runs: there is nothing at \(path)")
-            case ECONNREFUSED:
-                throw fail("no host answers at \(path): the last one did not end well")
-            case EACCES, EPERM:
-                throw fail("\(path) belongs to another user, and only they may ask")
-            default:
-                throw fail("cannot connect to \(path): \(String(cString: strerror(code)))")
-            }
+            return .failed(code)
         }
-        return descriptor
+        return .open(descriptor)
     }
 
     private func send(_ text: String, to descriptor: Int32) throws {

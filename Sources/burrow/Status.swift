@@ -98,14 +98,20 @@ struct Status: ParsableCommand {
             }
             return path
         }
-        let sockets = AdminSocketPath.all
-        guard let only = sockets.first, sockets.count == 1 else {
-            throw fail(
-                sockets.isEmpty
-                    ? "no host runs: there is no socket in \(AdminSocketPath.defaultFolder)"
-                    : "there are \(sockets.count) hosts, name one with --socket: "
-                        + sockets.joined(separator: ", "))
+        return try onlyHost(among: AdminSocketPath.all)
+    }
+
+    /// The socket that somebody answers at: a host that was killed leaves its own behind.
+    private func onlyHost(among sockets: [String]) throws -> String {
+        let answering = sockets.filter { !AdminClient(path: $0).isAbandoned }
+        if let only = answering.first, answering.count == 1 { return only }
+        let folder = AdminSocketPath.defaultFolder
+        if sockets.isEmpty { throw fail("no host runs: there is no socket in \(folder)") }
+        if answering.isEmpty {
+            throw fail("no host runs: nobody answers at any socket in \(folder)")
         }
-        return only
+        throw fail(
+            "there are \(answering.count) hosts, name one with --socket: "
+                + answering.joined(separator: ", "))
     }
 }

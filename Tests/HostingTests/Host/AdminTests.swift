@@ -131,6 +131,40 @@ struct AdminTests {
         #expect(without.errors.contains("spec.server.admin is off"), "\(without.errors)")
     }
 
+    @Test func statusFindsTheOneHostThatAnswersAmongSocketsThatWereLeftBehind() async throws {
+        let folder = try TestFolder()
+        let place = "\(folder.path)/burrow-\(getuid())"
+        func findOne() async throws -> CommandResult {
+            try await run(Built.burrow, ["status", "--json"], in: folder)
+        }
+        func refusal() async throws -> String {
+            let result = try await findOne()
+            #expect(result.status == 1 && result.output.isEmpty)
+            return result.errors
+        }
+        try AdminSocketPath.prepare(folder: place)
+        #expect(try await refusal() == "no host runs: there is no socket in \(place)\n")
+        for name in ["a", "test", "z"] {
+            try UnixSocket(path: "\(place)/\(name).sock").leave()
+        }
+        #expect(try await refusal() == "no host runs: nobody answers at any socket in \(place)\n")
+        var manifest = ServedManifest()
+        // Where it would be by itself if it had the folder for its run-time folder.
+        manifest.server = ["admin: \(place)/test.sock"]
+        let server = try await BurrowProcess.start(manifest)
+        let found = try await findOne()
+        #expect(found.status == 0, "\(found.errors)")
+        #expect(try JSON(parsing: found.output)["name"] == "test")
+        let other = try UnixSocket(path: "\(place)/other.sock")
+        try other.listen()
+        #expect(
+            try await refusal() == "there are 2 hosts, name one with --socket: "
+                + "\(place)/other.sock, \(place)/test.sock\n")
+        try other.leave()
+        #expect(try await findOne().status == 0)
+        try await server.stop()
+    }
+
     @Test func aFolderThatOthersMayEnterIsRefused() throws {
         let folder = try TestFolder()
         let place = "\(folder.path)/burrow"
