@@ -128,7 +128,7 @@ let package = Package(
 
         .executableTarget(
             name: "ExecutorBenchmark",
-            dependencies: ["Inference", "ModelLoading", policyKit, arguments],
+            dependencies: ["Inference", "MoLE", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
             exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor", "mole"],
             swiftSettings: strict),

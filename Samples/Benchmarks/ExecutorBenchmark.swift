@@ -109,7 +109,15 @@ struct ExecutorBenchmark: ParsableCommand {
             weights: openWeights(), type: WeightType(rawValue: dtype) ?? .bf16,
             keyValueType: keyValueType, threads: threads, rank: rank)
         let costs = try MixtureCost.measure(bench, rounds: quick ? 12 : 48)
-        if json { try printJSON(costs) } else { print(MixtureCost.table(costs)) }
+        let gates = try GateCost.measure(
+            openWeights(), type: WeightType(rawValue: dtype) ?? .bf16, threads: threads, rank: rank,
+            rounds: quick ? 12 : 48)
+        if json {
+            try printJSON(costs)
+            try printJSON(gates)
+        } else {
+            print(MixtureCost.table(costs), GateCost.table(gates), separator: "\n\n")
+        }
     }
 
     private func printMemory() throws {
