@@ -37,7 +37,13 @@ struct Serve: ParsableCommand {
         let port = try process.listen(on: address)
         var bound = address
         bound.port = UInt16(clamping: port)
-        say("serving \(process.modelName) and \(process.adapterCount) adapters at http://\(bound)")
+        let adapters = HumanText.counted(process.adapterCount, "adapter")
+        let mixtures = process.mixtureCount
+        say(
+            mixtures == 0
+                ? "serving \(process.modelName) and \(adapters) at http://\(bound)"
+                : "serving \(process.modelName), \(adapters) and "
+                    + "\(HumanText.counted(mixtures, "mixture")) at http://\(bound)")
         say("try: \(process.example(at: bound))")
         try process.run()
     }

@@ -28,6 +28,7 @@ package final class HostProcess {
 
     package var modelName: String { engine.model.name }
     package var adapterCount: Int { engine.catalog.entries.count { $0.source.mixture == nil } }
+    package var mixtureCount: Int { engine.catalog.entries.count { $0.source.mixture != nil } }
 
     /// Opens the listener.
     ///

@@ -40,6 +40,29 @@ struct MixtureTests {
         return try reply.json["choices"][0]
     }
 
+    @Test(arguments: [
+        (["french", "english"], 1, "2 adapters and 1 mixture"),
+        (["french"], 0, "1 adapter"), (["french", "english"], 2, "2 adapters and 2 mixtures"),
+    ])
+    func itSaysAtTheStartHowManyThereAre(
+        adapters: [String], mixtures: Int, words: String
+    ) async throws {
+        let names = adapters.joined(separator: ", ")
+        let server = try await BurrowProcess.start(
+            ServedManifest(
+                adapters: adapters.map {
+                    "{name: \($0), path: \(Built.samples)/adapters/\($0)}"
+                },
+                spec: mixtures == 0
+                    ? []
+                    : ["mixtures:"]
+                        + (0..<mixtures).map { "  - {name: mixture-\($0), experts: [\(names)]}" }))
+        let link = mixtures == 0 ? " and" : ","
+        #expect(server.greeting.hasPrefix("serving sample\(link) \(words) at http://"))
+        #expect(try await Client(server).get("/v1/models").status == 200)
+        try await server.stop()
+    }
+
     @Test func aMixtureAnswersUnderItsName() async throws {
         let client = try Client.ofSuite
         let reply = try await client.post(

@@ -88,6 +88,8 @@ func run(
 /// `burrow serve` at a port of its own.
 final class BurrowProcess: Sendable {
     let port: Int
+    /// The line that says what is served and where.
+    let greeting: String
     private let child: ChildProcess
 
     /// Starts with the manifest `text`, whose paths are absolute, and waits for its address.
@@ -125,6 +127,7 @@ final class BurrowProcess: Sendable {
             let port = Int(text[text.index(after: colon)...].dropLast())
         else { throw WireFault.malformed(text) }
         self.port = port
+        greeting = text
     }
 
     var log: String { child.errors }
