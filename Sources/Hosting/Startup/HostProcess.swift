@@ -30,11 +30,13 @@ package final class HostProcess {
     package var adapterCount: Int { engine.catalog.entries.count { $0.source.mixture == nil } }
     package var mixtureCount: Int { engine.catalog.entries.count { $0.source.mixture != nil } }
 
-    /// Opens the listener.
+    /// Opens the listener; from then on a signal drains what ``run()`` serves, even one that comes
+    /// before it.
     ///
     /// - Returns: the port, which the system chose where the address has none.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
-        try host.listen(on: address)
+        try watchSignals()
+        return try host.listen(on: address)
     }
 
     /// A curl line that works against this server.
@@ -56,6 +58,17 @@ package final class HostProcess {
 
     /// Serves until a signal ends it and everything is finished.
     package func run() throws(HostError) {
+        loop.run()
+        for signal in signals { signal.close() }
+        engine.close()
+        do {
+            try loop.close()
+        } catch {
+            log.warning("\(error.description)")
+        }
+    }
+
+    private func watchSignals() throws(HostError) {
         Self.unblockSignals()
         do {
             for signal in [SignalWatcher.Signal.terminate, .interrupt] {
@@ -64,14 +77,6 @@ package final class HostProcess {
             }
         } catch {
             throw HostError(.cannotStart, error.description)
-        }
-        loop.run()
-        for signal in signals { signal.close() }
-        engine.close()
-        do {
-            try loop.close()
-        } catch {
-            log.warning("\(error.description)")
         }
     }
 

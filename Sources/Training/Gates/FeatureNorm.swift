@@ -57,7 +57,7 @@ struct FeatureNorm<Scalar: TrainingScalar> {
         return form
     }
 
-    /// Of each row, never 0.
+    /// Of each row, with epsilon.
     func squares(of features: Matrix<Scalar>) -> [Scalar] {
         let products = formed(features)
         return (0..<features.rows).map { row in

@@ -59,7 +59,7 @@ struct MixtureTests {
                         + (0..<mixtures).map { "  - {name: mixture-\($0), experts: [\(names)]}" }))
         let link = mixtures == 0 ? " and" : ","
         #expect(server.greeting.hasPrefix("serving sample\(link) \(words) at http://"))
-        #expect(try await Client(server).get("/v1/models").status == 200)
+        // A signal right after that line ends it as any other does.
         try await server.stop()
     }
 
