@@ -3,7 +3,7 @@
 import PolicyKit
 
 @section("burrow_plugin") @used
-let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 3)
+let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 4)
 
 @c(burrow_plugin_export)
 public func burrowPluginExport() -> UnsafeMutableRawPointer {

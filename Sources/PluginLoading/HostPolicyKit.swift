@@ -31,7 +31,7 @@ package struct HostPolicyKit: Sendable {
     var libraryName: String { path.split(separator: "/").last.map(String.init) ?? path }
 
     /// Present in each library that was built for ``policyKitInterface``.
-    static let guardSymbol = "$s9PolicyKit06policyB6Guard3yyF"
+    static let guardSymbol = "$s9PolicyKit06policyB6Guard4yyF"
 
     /// What every symbol of PolicyKit begins with.
     static let symbolPrefix = "$s9PolicyKit"

@@ -47,6 +47,16 @@ extension PolicyRegistry {
     /// As ``make(_:values:seed:)``.
     ///
     /// - Throws: also `wrongKind`.
+    package func makeMigration(
+        _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
+    ) throws(PluginError) -> any MigrationPolicy {
+        try kept(
+            try make(type, values: values, seed: seed) as? any MigrationPolicy, type, .migration)
+    }
+
+    /// As ``make(_:values:seed:)``.
+    ///
+    /// - Throws: also `wrongKind`.
     package func makeResidency(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any ResidencyPolicy {

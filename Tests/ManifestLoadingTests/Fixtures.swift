@@ -39,7 +39,8 @@ struct GateParameters: PolicyParameters {
 enum Fixtures {
     static let policies = [
         policy(.batching, "fcfs-unmerged"), policy(.fairness, "arrival-order"),
-        policy(.dispatch, "least-pending"), policy(.residency, "lru"),
+        policy(.dispatch, "least-pending"), policy(.migration, "none"),
+        policy(.residency, "lru"),
         policy(.batching, "dlora-batching", SwitchParameters.declarations),
         policy(.fairness, "credit-fairness", CreditParameters.declarations),
         policy(.dispatch, "adapter-aware-dispatch"), policy(.dispatch, "round-robin"),

@@ -226,7 +226,7 @@ import Testing
         plugins: {instances: [{type: lru}]}
         -> 6:25: error: spec.plugins.instances[0]: missing key 'name', as name: credits
         plugins: {instances: [{name: a, type: ilp-migration}]}
-        -> 6:41: error: spec.plugins.instances[0].type: no policy has the type 'ilp-migration'; known: adapter-aware-dispatch, arrival-order, credit-fairness, dlora-batching, fcfs-unmerged, least-pending, lru, mole-gate, round-robin, uniform
+        -> 6:41: error: spec.plugins.instances[0].type: no policy has the type 'ilp-migration'; known: adapter-aware-dispatch, arrival-order, credit-fairness, dlora-batching, fcfs-unmerged, least-pending, lru, mole-gate, none, round-robin, uniform
         plugins: {instances: [{name: a, type: lru}, {name: a, type: lru}]}
         -> 6:54: error: spec.plugins.instances[1].name: 'a' is the name of another instance, at line 6
         plugins: {instances: [{name: a, type: dlora-batching, parameters: {alpah: 1}}]}
@@ -254,9 +254,9 @@ import Testing
         pipeline: {dispatch: round-robbin}
         -> 6:24: error: spec.pipeline.dispatch: no instance and no dispatch policy is called 'round-robbin' (did you mean 'round-robin'?)
         pipeline: {migration: ilp-migration}
-        -> 6:25: error: spec.pipeline.migration: migration is not served by this version; write none
+        -> 6:25: error: spec.pipeline.migration: 'ilp-migration' is neither an instance in spec.plugins.instances nor a policy of kind migration
         pipeline: {gating: mole}
-        -> 6:14: error: spec.pipeline: unknown key 'gating'; known: batching, fairness, dispatch, residency, migration
+        -> 6:14: error: spec.pipeline: unknown key 'gating'; known: batching, fairness, dispatch, migration, residency
         pipeline: {residency: [lru]}
         -> 6:25: error: spec.pipeline.residency: expected a name of letters, digits and . _ - : /, at most 128 characters long, found a list
         <<: {limits: {}}

@@ -230,7 +230,7 @@ import Testing
         #expect(spec.limits == Manifest.Limits())
         #expect(spec.plugins == Manifest.Plugins())
         let defaults = PolicyKind.pipeline.map { manifest.selection(of: $0).type }
-        #expect(defaults == ["fcfs-unmerged", "arrival-order", "least-pending", "lru"])
+        #expect(defaults == ["fcfs-unmerged", "arrival-order", "least-pending", "none", "lru"])
         #expect(PolicyKind.pipeline.allSatisfy { manifest.selection(of: $0).position == nil })
     }
 

@@ -68,8 +68,8 @@ enum Toolchain {
 enum PluginSource {
     /// A C plugin that refers to `symbols` besides the guard, and whose entry point answers `null`.
     static func c(
-        interface: Int = 3, magic: String = "0x3150574f52525542", symbols: [String] = [],
-        guardSymbol: String = "$s9PolicyKit06policyB6Guard3yyF",
+        interface: Int = 4, magic: String = "0x3150574f52525542", symbols: [String] = [],
+        guardSymbol: String = "$s9PolicyKit06policyB6Guard4yyF",
         entryPoint: String = "burrow_plugin_export"
     ) -> String {
         let used = [guardSymbol] + symbols
@@ -96,7 +96,7 @@ enum PluginSource {
         """
         import PolicyKit
         @section("burrow_plugin") @used
-        let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 3)
+        let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 4)
         @c(burrow_plugin_export)
         public func burrowPluginExport() -> UnsafeMutableRawPointer {
             PluginExport.retained([\(exports)])

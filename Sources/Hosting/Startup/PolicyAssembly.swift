@@ -38,6 +38,15 @@ package struct PolicyAssembly {
         }
     }
 
+    /// The policy that says what moves between replicas.
+    ///
+    /// - Throws: as ``replicaPolicies(of:)``.
+    package func migration(seed: UInt64) throws(HostError) -> NamedPolicy<any MigrationPolicy> {
+        try named(.migration) { registry, type, values throws(PluginError) in
+            try registry.makeMigration(type, values: values, seed: seed)
+        }
+    }
+
     /// A new instance of the policy that makes a mixture's gate.
     ///
     /// - Throws: `HostError` where the mixture names it.

@@ -259,6 +259,7 @@ extension Manifest.Pipeline {
         case .batching: batching
         case .fairness: fairness
         case .dispatch: dispatch
+        case .migration: migration
         case .residency: residency
         case .gating: preconditionFailure("gates are named by mixtures")
         @unknown default: preconditionFailure("the manifest has no slot for \(kind)")

@@ -166,26 +166,9 @@ extension Section where Root == Manifest.Pipeline {
                 "Who runs in the next iteration, and in which mode."),
             Field("fairness", \.fairness, .policy(.fairness), "Whose turn it is."),
             Field("dispatch", \.dispatch, .policy(.dispatch), "Which replica takes a request."),
+            Field("migration", \.migration, .policy(.migration), "What moves between replicas."),
             Field(
                 "residency", \.residency, .policy(.residency),
                 "Which adapter leaves a replica's memory."),
-            Field(
-                "migration", \.migration, .noMigration,
-                "What moves between replicas; this version moves nothing."),
         ])
-}
-
-extension Form where Value == String {
-    fileprivate static var noMigration: Form {
-        let form = Form.constant("none")
-        return Form(schema: form.schema, express: form.express) { place, reading in
-            if case .scalar(let scalar) = place.node.content, !scalar.isNull, scalar.text != "none"
-            {
-                let message = "migration is not served by this version; write none"
-                place.report(ValueFault(message), &reading)
-                return nil
-            }
-            return form.read(place, &reading)
-        }
-    }
 }

@@ -26,6 +26,7 @@ extension Policy {
         if type is any BatchingPolicy.Type { kinds.append(.batching) }
         if type is any FairnessPolicy.Type { kinds.append(.fairness) }
         if type is any DispatchPolicy.Type { kinds.append(.dispatch) }
+        if type is any MigrationPolicy.Type { kinds.append(.migration) }
         if type is any ResidencyPolicy.Type { kinds.append(.residency) }
         if type is any GatingPolicy.Type { kinds.append(.gating) }
         if kinds == [kind] { return nil }

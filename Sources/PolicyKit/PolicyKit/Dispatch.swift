@@ -19,6 +19,15 @@ public struct ReplicaSnapshot: Sendable {
     public var freePages: Int
     public var totalPages: Int
 
+    /// The most requests of an iteration.
+    public var batchRequests: Int
+
+    /// The adapter that its last iteration was merged on.
+    public var mergedAdapter: AdapterID?
+
+    /// Its unfinished requests on the adapter of the request in question.
+    public var adapterRequests: Int
+
     /// Whether the adapter of the request in question is resident, and if not, how long loading it
     /// is expected to take, from measured loads.
     public var isAdapterResident: Bool
@@ -33,19 +42,33 @@ public struct ReplicaSnapshot: Sendable {
         self.pendingTime = .zero
         self.freePages = 0
         self.totalPages = 0
+        self.batchRequests = 0
+        self.mergedAdapter = nil
+        self.adapterRequests = 0
         self.isAdapterResident = true
         self.adapterLoadTime = .zero
     }
 }
 
-/// Decides which replica takes a request.
+/// Decides which replica takes a request, and which adapters lie where in the long run.
 public protocol DispatchPolicy: Policy {
     /// Chooses a replica: one of `replicas`, of which there is at least one.
     func choose(
         for request: RequestSnapshot, among replicas: Span<ReplicaSnapshot>, at now: Instant
     ) throws(PolicyError) -> ReplicaID
+
+    /// How long after the start, and after each time, the policy is asked where adapters should
+    /// lie; `nil` where it has no wishes. At the start it is asked at once.
+    var placementInterval: Duration? { get }
+
+    /// Says which adapters should be loaded or dropped where (dLoRA §5.1, long-term placement).
+    ///
+    /// The host does what memory and running requests allow, in this order. `fleet` has no requests.
+    func place(in fleet: FleetSnapshot) throws(PolicyError) -> [AdapterMove]
 }
 
 extension DispatchPolicy {
     public static var kind: PolicyKind { .dispatch }
+    public var placementInterval: Duration? { nil }
+    public func place(in fleet: FleetSnapshot) throws(PolicyError) -> [AdapterMove] { [] }
 }

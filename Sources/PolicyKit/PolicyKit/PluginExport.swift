@@ -3,7 +3,7 @@
 /// The number of the plugin interface; a plugin built for another one is refused before it is
 /// loaded. It changes when a change here would break plugins that are already built.
 @inlinable
-public var policyKitInterface: UInt32 { 3 }
+public var policyKitInterface: UInt32 { 4 }
 
 /// The first eight bytes of a plugin's header: `BURROWP1`, read as a little-endian number.
 @inlinable
@@ -14,7 +14,7 @@ public var policyPluginMagic: UInt64 { 0x3150_574f_5252_5542 }
 /// A plugin declares two things besides its policies:
 /// ```swift
 /// @section("burrow_plugin") @used
-/// let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 3)
+/// let burrowPluginHeader: (UInt64, UInt32, UInt32) = (0x3150_574f_5252_5542, 16, 4)
 ///
 /// @c(burrow_plugin_export)
 /// public func burrowPluginExport() -> UnsafeMutableRawPointer {
@@ -31,7 +31,7 @@ public final class PluginExport {
     /// The export of a library with these policies; the host takes over the ownership.
     @_alwaysEmitIntoClient
     public static func retained(_ policies: [any Policy.Type]) -> UnsafeMutableRawPointer {
-        retained(policies, guardedBy: policyKitGuard3())
+        retained(policies, guardedBy: policyKitGuard4())
     }
 
     /// Called by ``retained(_:)``, which is compiled into the plugin.
@@ -44,4 +44,4 @@ public final class PluginExport {
 
 /// A symbol that carries the interface number in its name: a library built for another interface
 /// has an unresolved symbol and cannot be loaded, even if its header lies.
-public func policyKitGuard3() {}
+public func policyKitGuard4() {}

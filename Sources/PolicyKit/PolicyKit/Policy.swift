@@ -8,13 +8,15 @@ public enum PolicyKind: String, CaseIterable, Sendable {
     case fairness
     /// Which replica takes a request.
     case dispatch
+    /// What moves between replicas.
+    case migration
     /// Which adapter leaves a replica's memory.
     case residency
     /// What the experts of a mixture count for each token.
     case gating
 
     /// The kinds that have a slot in a manifest's pipeline; gates are named by mixtures.
-    public static var pipeline: [PolicyKind] { [.batching, .fairness, .dispatch, .residency] }
+    public static var pipeline: [PolicyKind] { [.batching, .fairness, .dispatch, .migration, .residency] }
 }
 
 /// What a policy says of itself: shown by `burrow plugin describe`, used in manifests.
@@ -41,8 +43,8 @@ public struct PolicyDescriptor: Sendable {
 /// is handed. All calls come from one thread. It may throw; the host then decides with the built-in
 /// default of that kind and counts a strike. An answer is checked before it is used.
 ///
-/// Conform to one of ``BatchingPolicy``, ``FairnessPolicy``, ``DispatchPolicy``, ``ResidencyPolicy``
-/// or ``GatingPolicy``, not to this protocol alone.
+/// Conform to one of ``BatchingPolicy``, ``FairnessPolicy``, ``DispatchPolicy``,
+/// ``MigrationPolicy``, ``ResidencyPolicy`` or ``GatingPolicy``, not to this protocol alone.
 public protocol Policy: AnyObject {
     /// The typed parameters that a manifest may set.
     associatedtype Parameters: PolicyParameters

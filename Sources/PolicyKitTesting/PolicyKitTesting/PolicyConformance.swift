@@ -62,6 +62,12 @@ public struct PolicyConformance: Sendable {
         PolicyChecks<DispatchQuestion>(seed: seed, rounds: rounds, make: make).run()
     }
 
+    /// The violations of migration policies that `make` makes, given a seed; what they solve elsewhere
+    /// is solved at once.
+    public func migration(_ make: @escaping (UInt64) throws -> any MigrationPolicy) -> [Violation] {
+        PolicyChecks<MigrationQuestion>(seed: seed, rounds: rounds, make: make).run()
+    }
+
     /// The violations of residency policies that `make` makes, given a seed.
     public func residency(_ make: @escaping (UInt64) throws -> any ResidencyPolicy) -> [Violation] {
         PolicyChecks<ResidencyQuestion>(seed: seed, rounds: rounds, make: make).run()
@@ -84,6 +90,7 @@ public struct PolicyConformance: Sendable {
         case .batching: batching { try Self.cast(try make($0)) }
         case .fairness: fairness { try Self.cast(try make($0)) }
         case .dispatch: dispatch { try Self.cast(try make($0)) }
+        case .migration: migration { try Self.cast(try make($0)) }
         case .residency: residency { try Self.cast(try make($0)) }
         case .gating: gating(sources: sources) { try Self.cast(try make($0)) }
         @unknown default:

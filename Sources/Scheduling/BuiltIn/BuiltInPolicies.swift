@@ -8,7 +8,8 @@ package enum BuiltInPolicies {
     package static var all: [any Policy.Type] {
         [
             FirstComeFirstServedBatching.self, ArrivalOrderFairness.self,
-            LeastPendingDispatch.self, LeastRecentlyUsedResidency.self, UniformGating.self,
+            LeastPendingDispatch.self, NoMigration.self, LeastRecentlyUsedResidency.self,
+            UniformGating.self,
         ]
     }
 }
