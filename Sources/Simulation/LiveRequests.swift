@@ -18,6 +18,7 @@ struct LiveRequest {
     /// Tokens in the cache behind the last iteration that it was part of.
     var computed = 0
     var preemptions = 0
+    var migrations = 0
 
     init(id: RequestID, index: Int, planned: PlannedRequest, arrival: Instant) {
         self.id = id

@@ -30,19 +30,25 @@ extension SimulatedCosts {
             ("perMergedStep", \.steps.perMergedStep), ("merge", \.mergeSeconds),
             ("loadPerByte", \.loadSecondsPerByte), ("loadLatency", \.loadLatency),
             ("noise", \.noise), ("mergeShare", \.mergeShare), ("headShare", \.headShare),
-            ("gap", \.gap),
+            ("gap", \.gap), ("handoverPerToken", \.handoverSeconds), ("solve", \.solveSeconds),
         ]
     }
 
     /// Those that may be below zero, as a fit may find them.
     private static let signed: Set<String> = [
         "perStep", "perPromptToken", "perDecodeToken", "perAttendedToken", "perRankToken",
-        "perDistinctRank", "perMergedStep",
+        "perDistinctRank", "perMergedStep", "handoverPerToken",
     ]
 
     private var mergeSeconds: Double {
         get { mergeTime.inSeconds }
         set { mergeTime = .simulated(seconds: newValue) }
+    }
+
+    /// Below zero where keys and values are computed again.
+    private var handoverSeconds: Double {
+        get { handoverSecondsPerToken ?? -1 }
+        set { handoverSecondsPerToken = newValue < 0 ? nil : newValue }
     }
 
     /// Reads an object as ``json`` writes it; what is left out keeps its default.

@@ -34,6 +34,13 @@ package struct SimulatedCosts: Sendable, Equatable {
     /// Seconds between two iterations that were not planned ahead.
     package var gap = 0.0
 
+    /// Seconds to hand over the keys and values of a token between replicas on different machines;
+    /// `nil` where they are computed again.
+    package var handoverSecondsPerToken: Double?
+
+    /// How long solving a migration plan takes that is not answered at once.
+    package var solveSeconds = 0.0
+
     /// Everything is free.
     package init() {}
 
@@ -73,6 +80,8 @@ extension SimulatedCosts {
         costs.mergeTime = .milliseconds(20)
         costs.mergedBytes = 13 << 30
         costs.loadSecondsPerByte = 1 / Double(32 << 30)
+        // dLoRA computes keys and values again (§5.2); its solver took 16 to 230 ms.
+        costs.solveSeconds = 0.1
         return costs
     }
 }

@@ -49,6 +49,9 @@ package struct SimulatedRequest: Sendable, Equatable {
     /// How often it lost its pages and was computed again.
     package var preemptions = 0
 
+    /// How often it moved to another replica.
+    package var migrations = 0
+
     /// A request that nothing was computed for.
     package init(index: Int, outcome: Outcome, adapter: Int, arrival: Instant, end: Instant) {
         self.index = index

@@ -28,8 +28,15 @@ extension Simulation {
             let ended = fleet.adapterLoaded(adapter, bytes: bytes, time: time, on: id, at: now)
             for request in ended { end(request, .failed) }
             advance(replica)
+            migrate()
         case .retry:
             replicas[replica].isRetrying = false
+            advance(replica)
+        case .solved(let ticket, let plan):
+            fleet.migrationSolved(ticket, plan, at: now)
+            migrate()
+        case .arrived(let request):
+            fleet.arrived(request, at: now)
             advance(replica)
         }
     }
@@ -189,6 +196,7 @@ extension Simulation {
         let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
         advance(replica)
         for request in ended { end(request, .completed) }
+        migrate()
     }
 
     /// The compute thread has ended a step: it goes on with a merge for a part of the step's time,

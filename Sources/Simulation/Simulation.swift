@@ -37,13 +37,14 @@ package struct Simulation {
         let schedulers = (0..<count).map { index in
             var configuration = setup.replica
             configuration.id = ReplicaID(rawValue: index)
+            if setup.sharesAdapters { configuration.firstPage = index * configuration.pages }
             let chosen =
                 policies.replicas.isEmpty ? ReplicaPolicies() : policies.replicas[index]
             return ReplicaScheduler(configuration, policies: chosen, clock: clock)
         }
         fleet = Fleet(
-            replicas: schedulers, dispatch: policies.dispatch, limits: setup.limits,
-            containment: setup.replica.containment, clock: clock)
+            replicas: schedulers, policies: policies.fleet, limits: setup.limits,
+            rules: setup.fleetRules, clock: clock)
         replicas = (0..<count).map { index in
             SimulatedReplica(random: RandomStream(seed: setup.seed, stream: UInt64(index)))
         }
@@ -98,6 +99,7 @@ package struct Simulation {
             _ = fleet.register(adapter.description(index: index), at: now)
         }
         for replica in replicas.indices { advance(replica) }
+        place()
     }
 
     private func finalSummary() -> SimulationSummary {
@@ -106,12 +108,13 @@ package struct Simulation {
         summary.modesByReplica = replicas.map(\.modes)
         for modes in summary.modesByReplica { summary.modes += modes }
         summary.fleet = fleet.counters
+        summary.migration = fleet.migrationCounters
         for replica in fleet.replicas {
             summary.replicas.append(replica.counters)
             summary.residency.append(replica.residency.counters)
             summary.policies += replica.policyStatuses
         }
-        summary.policies.append(fleet.dispatchStatus)
+        summary.policies += [fleet.dispatchStatus, fleet.migrationStatus]
         return summary
     }
 }
@@ -129,6 +132,8 @@ extension Simulation {
         case .accepted(let replica):
             live.update(id) { $0.replica = replica.rawValue }
             advance(replica.rawValue)
+            place()
+            migrate()
         case .refused(let refusal): end(id, .refused(refusal))
         }
     }
@@ -148,6 +153,7 @@ extension Simulation {
         over.requestedTokens = request.planned.outputTokens
         over.outputTokens = request.tokens
         over.preemptions = request.preemptions
+        over.migrations = request.migrations
         onRequest(over)
     }
 }

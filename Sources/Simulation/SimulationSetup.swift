@@ -25,6 +25,17 @@ package struct SimulationSetup: Sendable {
 
     package init(replica: ReplicaConfiguration) { self.replica = replica }
 
+    /// What the fleet keeps to: in one process pages change their owner, between machines keys and
+    /// values are sent where that has a price.
+    var fleetRules: FleetRules {
+        var rules = FleetRules()
+        rules.containment = replica.containment
+        rules.migration.sharesPool = sharesAdapters
+        rules.migration.handoverSecondsPerToken =
+            sharesAdapters ? 0 : costs.handoverSecondsPerToken
+        return rules
+    }
+
     /// The identifier of the adapter with this index; -1 is the base.
     package static func id(ofAdapter index: Int) -> AdapterID {
         AdapterID(rawValue: UInt32(clamping: index + 1))
@@ -54,13 +65,11 @@ package struct SimulatedAdapter: Sendable, Equatable {
 /// The policies of a simulated fleet: one set per replica, as each keeps state of its own.
 package struct SimulationPolicies {
     package var replicas: [ReplicaPolicies]
-    package var dispatch: NamedPolicy<any DispatchPolicy>?
+    package var fleet: FleetPolicies
 
     /// The built-in defaults where nothing is given.
-    package init(
-        replicas: [ReplicaPolicies] = [], dispatch: NamedPolicy<any DispatchPolicy>? = nil
-    ) {
+    package init(replicas: [ReplicaPolicies] = [], fleet: FleetPolicies = FleetPolicies()) {
         self.replicas = replicas
-        self.dispatch = dispatch
+        self.fleet = fleet
     }
 }

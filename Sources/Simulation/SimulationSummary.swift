@@ -14,6 +14,7 @@ package struct SimulationSummary: Sendable, Equatable {
     package var modesByReplica: [ModeTimes] = []
     package var timeline = ModeIntervals()
     package var fleet = FleetCounters()
+    package var migration = MigrationCounters()
     package var replicas: [ReplicaCounters] = []
     package var residency: [AdapterResidency.Counters] = []
 

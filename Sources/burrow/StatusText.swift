@@ -13,6 +13,7 @@ struct StatusText {
     var text: String {
         var parts = [head]
         parts += status.replicas.indices.map { replica(status.replicas[$0], number: $0) }
+        if status.replicas.count > 1 { parts.append(migration) }
         parts.append(adapters)
         if !status.mixtures.isEmpty { parts.append(mixtures) }
         parts.append(policies)
@@ -74,6 +75,22 @@ struct StatusText {
             line("  fairness", fairness(replica.fairness)),
             line("  modes   ", timeline(replica.timeline)),
         ].joined(separator: "\n")
+    }
+
+    private var migration: String {
+        let moved = status.migration
+        return line(
+            "migration ",
+            [
+                HumanText.counted(moved.handedOver, "request") + " handed over",
+                "(\(HumanText.counted(moved.pages, "page"))),",
+                "\(moved.recomputed) computed again,", "\(moved.waiting) moved while waiting,",
+                "\(moved.skipped) stayed;",
+                HumanText.counted(moved.plans, "plan") + ",", "\(moved.stalePlans) stale,",
+                "solved in \(HumanText.duration(moved.solvingSeconds));",
+                "adapters placed: \(moved.adaptersLoaded), dropped: \(moved.adaptersDropped)"
+                    + (moved.isMoving ? "; moving now" : ""),
+            ])
     }
 
     private func copies(_ copies: HostStatus.Copies) -> [String] {

@@ -29,6 +29,7 @@ struct TestedKernels: Sendable, CustomTestStringConvertible {
         _ model: PackedModel, _ configuration: ExecutorConfiguration
     ) throws -> Executor {
         try Executor(
-            model: model, configuration: configuration, instructionSet: set, kernels: kernels())
+            model: model, configuration: configuration,
+            kernels: ExecutorKernels(set: set, table: kernels()))
     }
 }

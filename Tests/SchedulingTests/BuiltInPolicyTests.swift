@@ -10,7 +10,7 @@ struct BuiltInPolicyTests {
         #expect(BuiltInPolicies.all.map { $0.kind } == PolicyKind.allCases)
         #expect(
             BuiltInPolicies.all.map { $0.descriptor.type }
-                == ["fcfs-unmerged", "arrival-order", "least-pending", "lru", "uniform"])
+                == ["fcfs-unmerged", "arrival-order", "least-pending", "none", "lru", "uniform"])
     }
 
     // MARK: - least-pending

@@ -42,6 +42,25 @@ struct FleetPropertyTests {
     }
 
     @Test
+    func theseTestsMoveRequestsInEveryWay() {
+        var moves: [CompletedMove.Way: Int] = [:]
+        var counters = MigrationCounters()
+        for seed in 0..<30 as Range<UInt64> {
+            var random = RandomFleet(seed: seed, policies: .wandering)
+            for _ in 0..<400 { random.happen() }
+            moves.merge(random.witness.moves, uniquingKeysWith: +)
+            let own = random.fleet.migrationCounters
+            counters.skipped += own.skipped
+            counters.rescued += own.rescued
+            counters.stalePlans += own.stalePlans
+            counters.placed += own.placed
+        }
+        print("moves in thirty runs: \(moves), \(counters)")
+        #expect(CompletedMove.Way.allCases.allSatisfy { moves[$0, default: 0] > 0 })
+        #expect(counters.skipped > 0 && counters.placed > 0)
+    }
+
+    @Test
     func prefixesAreSharedInTheseTests() {
         var (adopted, hits) = (0, 0)
         for seed in 0..<10 as Range<UInt64> {

@@ -18,7 +18,9 @@ struct FleetTests {
                 clock: { .start })
         }
         return Fleet(
-            replicas: replicas, dispatch: dispatch.map { .init(name: "dispatch", policy: $0) },
+            replicas: replicas,
+            policies: FleetPolicies(
+                dispatch: dispatch.map { .init(name: "dispatch", policy: $0) }),
             limits: FleetLimits(queue: queue, contextLength: 100), clock: { .start })
     }
 

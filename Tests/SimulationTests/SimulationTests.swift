@@ -163,7 +163,7 @@ struct SimulationTests {
         var workload = Workload.fixture(rate: 0.2, adapters: 1, count: 12)
         workload.arrivals = .constant
         var policies = SimulationPolicies()
-        policies.dispatch = NamedPolicy(
+        policies.fleet.dispatch = NamedPolicy(
             name: "in-turn", policy: InTurn(parameters: .init(), seed: 0))
         let transcript = Transcript(setup, workload, policies: policies)
         #expect(transcript.summary.residency.map(\.loads) == [1, 1, 1, 1])

@@ -17,6 +17,7 @@ extension Engine {
             isDraining: isDraining, unfinishedRequests: unfinished, model: HostStatus.Model(model),
             adapters: adapterStatuses(), mixtures: mixtureStatuses,
             replicas: fleet.replicas.map { status(of: $0, at: now) },
+            migration: HostStatus.Migration(fleet.migrationCounters, isMoving: fleet.isMigrating),
             policies: policyStatuses(of: manifest, at: now))
     }
 
@@ -99,7 +100,8 @@ extension Engine {
             }
         }
         return policies + [
-            HostStatus.Policy(fleet.dispatchStatus, of: manifest, replica: nil, at: now)
+            HostStatus.Policy(fleet.dispatchStatus, of: manifest, replica: nil, at: now),
+            HostStatus.Policy(fleet.migrationStatus, of: manifest, replica: nil, at: now),
         ]
     }
 }
@@ -145,6 +147,19 @@ nonisolated extension HostStatus.Costs {
             observations: costs.observations, relativeError: costs.relativeError, terms: terms,
             mergeSeconds: costs.mergeTime?.seconds, loadSecondsPerByte: costs.loadSecondsPerByte,
             outputShare: costs.outputShare)
+    }
+}
+
+nonisolated extension HostStatus.Migration {
+    fileprivate init(_ counters: MigrationCounters, isMoving: Bool) {
+        self.init(
+            isMoving: isMoving, plans: counters.plans, stalePlans: counters.stalePlans,
+            failedSolves: counters.failedSolves, handedOver: counters.handedOver,
+            recomputed: counters.recomputed, waiting: counters.waiting, skipped: counters.skipped,
+            rescued: counters.rescued, pages: counters.handedOverPages,
+            adaptersLoaded: counters.placed, adaptersDropped: counters.displaced,
+            solvingSeconds: counters.solvingTime.seconds,
+            longestSolving: counters.longestSolving.seconds)
     }
 }
 

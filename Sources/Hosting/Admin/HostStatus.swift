@@ -14,6 +14,7 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var adapters: [Adapter]
     package var mixtures: [Mixture]
     package var replicas: [Replica]
+    package var migration: Migration
     package var policies: [Policy]
 
     package struct Model: Codable, Sendable {
@@ -162,6 +163,34 @@ nonisolated package struct HostStatus: Codable, Sendable {
         package var tokens: Double
         package var isBacklogged: Bool
         package var unserved: Double?
+    }
+
+    /// What has moved between replicas since the start.
+    package struct Migration: Codable, Sendable {
+        /// Whether a plan is being solved or carried out.
+        package var isMoving: Bool
+        package var plans: Int
+        package var stalePlans: Int
+        package var failedSolves: Int
+
+        /// Requests that moved: with their keys and values, to be computed again, and before they
+        /// had any.
+        package var handedOver: Int
+        package var recomputed: Int
+        package var waiting: Int
+
+        /// Requests that were to move and stayed.
+        package var skipped: Int
+
+        /// Requests that went where their adapter is, as it could not be loaded where they were.
+        package var rescued: Int
+        package var pages: Int
+
+        /// By a plan or a placement, not for a request.
+        package var adaptersLoaded: Int
+        package var adaptersDropped: Int
+        package var solvingSeconds: Double
+        package var longestSolving: Double
     }
 
     package struct Policy: Codable, Sendable {

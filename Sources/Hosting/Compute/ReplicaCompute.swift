@@ -96,14 +96,14 @@ final class ReplicaCompute {
     var isBusy: Bool { !plans.isEmpty }
 
     init(
-        index: Int, model: ServedModel, _ configuration: ExecutorConfiguration,
-        inbox: LoopInbox<EngineMessage>
+        index: Int, model: ServedModel, _ parts: ExecutorParts, inbox: LoopInbox<EngineMessage>
     ) {
         let packed = model.packed
         thread = JobThread(name: "replica-\(index)") { jobs in
             // The executor is made on the thread that uses it, so that its memory is near it.
             let executor = Result { () throws(InferenceError) in
-                try Executor(model: packed, configuration: configuration)
+                try Executor(
+                    model: packed, configuration: parts.configuration, pool: parts.pool)
             }
             var loop = ComputeLoop(
                 replica: index, executor: executor, base: packed, inbox: inbox)
@@ -119,4 +119,11 @@ final class ReplicaCompute {
     func build(_ job: MergeJob) { thread.post(.merge(job)) }
 
     func close() { thread.close() }
+}
+
+/// What an executor is made of besides the model.
+nonisolated struct ExecutorParts: Sendable {
+    var configuration: ExecutorConfiguration
+    /// The KV pages, which replicas share.
+    var pool: KeyValuePool
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Scheduling
+
 /// Everything that `/metrics` exposes, fed by one call for each event of the host.
 ///
 /// vLLM's families have vLLM's names, labels and buckets, so that dashboards and gateways made for
@@ -12,6 +14,7 @@ nonisolated package struct ServingMetrics: Sendable {
     private let replicaFamilies: ReplicaFamilies
     private let adapterFamilies: AdapterFamilies
     private let hostFamilies: HostFamilies
+    private let migrationFamilies: MigrationFamilies
     private var replicas: [ReplicaSeries] = []
     private var adapters: [String: AdapterSeries] = [:]
     private var inUse: (running: [String], waiting: [String], series: MetricSeriesID<GaugeKind>)?
@@ -34,6 +37,7 @@ nonisolated package struct ServingMetrics: Sendable {
         adapterFamilies = AdapterFamilies(
             in: &registry, limit: limit, replicaCount: configuration.replicaCount)
         hostFamilies = HostFamilies(in: &registry)
+        migrationFamilies = MigrationFamilies(in: &registry)
         for reason in AdmissionRejection.allCases {
             _ = registry.series(
                 hostFamilies.rejections, [configuration.modelName, reason.rawValue])
@@ -160,6 +164,11 @@ nonisolated extension ServingMetrics {
         series.fairness.show(figures, in: &registry)
         let values = [configuration.modelName, String(figures.replica)]
         series.costs.show(figures.costs, replicaFamilies.costs, values, in: &registry)
+    }
+
+    /// What has moved between replicas since the start; call before `exposition`.
+    mutating func fleetMeasured(_ counters: MigrationCounters) {
+        counters.show(migrationFamilies, model: configuration.modelName, in: &registry)
     }
 
     package mutating func modeSwitched(_ change: ModeSwitch) {

@@ -133,6 +133,7 @@ extension Engine {
         for (index, replica) in fleet.replicas.enumerated() {
             metrics.replicaMeasured(ReplicaFigures(of: replica, at: index, now: Self.now))
         }
+        metrics.fleetMeasured(fleet.migrationCounters)
         return metrics.exposition()
     }
 
@@ -141,7 +142,7 @@ extension Engine {
         id.isBase ? nil : catalog[id]?.name
     }
 
-    private func report(_ status: PolicyStatus, replica: Int) {
+    func report(_ status: PolicyStatus, replica: Int) {
         let key = "\(replica)/\(status.kind.rawValue)"
         var report = reported[key] ?? PolicyReport()
         guard status.calls != report.calls || status.strikes != report.strikes else { return }

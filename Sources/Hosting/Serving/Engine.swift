@@ -45,6 +45,10 @@ package final class Engine {
     /// Asks again a policy that plans nothing although requests could run.
     private let patience: LoopTimer
     var reported: [String: PolicyReport] = [:]
+    /// Whether the dispatch policy is asked where adapters should lie.
+    var placesAdapters = false
+    /// Solves migration plans that take long; made with the first one.
+    var solver: JobThread<MigrationTask>?
     /// Those who follow decisions, by replica.
     var recordings: [Int: TraceRecording] = [:]
 
@@ -65,7 +69,9 @@ package final class Engine {
         patience = try LoopTimer(loop: loop)
         loader = AdapterLoader(model: parts.model, inbox: inbox)
         replicas = parts.executors.enumerated().map { index, configuration in
-            ReplicaCompute(index: index, model: parts.model, configuration, inbox: inbox)
+            ReplicaCompute(
+                index: index, model: parts.model,
+                ExecutorParts(configuration: configuration, pool: parts.pool), inbox: inbox)
         }
         relay.deliver = { [weak self] messages in self?.take(messages) }
     }
@@ -86,6 +92,7 @@ package final class Engine {
     package func close() {
         for replica in replicas { replica.close() }
         loader.close()
+        solver?.close()
         patience.close()
         inbox?.close()
         inbox = nil
@@ -111,6 +118,12 @@ package final class Engine {
     /// Has the loop take a message after what it does now.
     func post(_ message: EngineMessage) { inbox?.post(message) }
 
+    /// Posts messages from other threads.
+    var poster: @Sendable (EngineMessage) -> Void {
+        let inbox = inbox
+        return { inbox?.post($0) }
+    }
+
     private func take(_ messages: [EngineMessage]) {
         for message in messages {
             switch message {
@@ -119,6 +132,7 @@ package final class Engine {
             case .merged(let replica, let result): mergeEnded(on: replica, result)
             case .packed(let load): adapterPacked(load)
             case .aborted(let ids): endAborted(ids)
+            case .solved(let ticket, let plan): migrationSolved(ticket, plan)
             case .read(let ticket, let weights): reads.removeValue(forKey: ticket)?.then(weights)
             case .opened(let ticket, let mixture): openings.removeValue(forKey: ticket)?(mixture)
             }
@@ -129,6 +143,7 @@ package final class Engine {
     /// Carries out what the last events have made possible: loads, unloads, steps.
     func advance() {
         for replica in replicas.indices { advance(replica) }
+        migrate()
         if sequences.isEmpty, let onIdle {
             self.onIdle = nil
             onIdle()
@@ -158,6 +173,8 @@ package struct EngineParts {
     package var model: ServedModel
     package var fleet: Fleet
     package var executors: [ExecutorConfiguration]
+    /// The KV pages of all replicas.
+    package var pool: KeyValuePool
     package var metrics: ServingMetrics
     package var shares = ServiceShares()
     package var makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
@@ -173,6 +190,7 @@ nonisolated enum EngineMessage: Sendable {
     case merged(replica: Int, MergeResult)
     case packed(AdapterLoad)
     case aborted([RequestID])
+    case solved(ticket: Int, Result<MigrationPlan, PolicyError>)
     case read(ticket: Int, Result<AdapterWeights, ModelLoadingError>)
     case opened(ticket: Int, Result<OpenedMixture, AdapterLoadFailure>)
 }

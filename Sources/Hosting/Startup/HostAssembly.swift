@@ -44,9 +44,10 @@ package struct HostAssembly {
         try report(blas)
         report(model, adapters.count, memory)
         let policies = PolicyAssembly(loaded)
+        let executors = try executors(for: model, memory)
         let parts = EngineParts(
             model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
-            executors: try executors(for: model, memory),
+            executors: executors, pool: try pool(for: model, executors),
             metrics: metrics(for: model, memory, adapters), shares: shares(of: adapters),
             makeGating: { selection throws(HostError) in try policies.gating(selection) },
             reserve: reserve, log: log)
@@ -57,6 +58,7 @@ package struct HostAssembly {
             throw HostError(.cannotStart, error.description)
         }
         try add(adapters, mixtures, to: engine)
+        engine.beginPlacement()
         return engine
     }
 
@@ -154,12 +156,24 @@ package struct HostAssembly {
             ])
         }
         return (0..<count).map { index in
-            var configuration = configuration(of: memory.pages, for: model, memory.gates)
+            var configuration = configuration(
+                of: count * memory.pages, for: model, memory.gates)
             if pinned.value {
                 configuration.processors = Array(
                     processors[index * threads..<(index + 1) * threads])
             }
             return configuration
+        }
+    }
+
+    /// The KV pages of all replicas, each of which begins with a part of its own.
+    private func pool(
+        for model: ServedModel, _ executors: [ExecutorConfiguration]
+    ) throws(HostError) -> KeyValuePool {
+        do throws(InferenceError) {
+            return try KeyValuePool(model: model.configuration, configuration: executors[0])
+        } catch {
+            throw HostError(.cannotStart, error.description)
         }
     }
 
@@ -200,6 +214,8 @@ package struct HostAssembly {
                 id: ReplicaID(rawValue: index), batchRequests: batch, batchTokens: stepTokens,
                 pages: memory.pages, adapterBytes: memory.adapterBytes)
             configuration.pageTokens = ExecutorConfiguration.pageTokens
+            configuration.firstPage = index * memory.pages
+            configuration.pageBytes = memory.pageBytes
             configuration.mergedCopies = memory.mergedCopies
             configuration.containment = containment
             configuration.sharesPrefixes = sharesPrefixes
@@ -209,11 +225,15 @@ package struct HostAssembly {
                     configuration, policies: try policies.replicaPolicies(of: index),
                     clock: clock))
         }
-        let dispatch = try policies.dispatch(seed: 0)
+        var rules = FleetRules()
+        rules.containment = containment
         return Fleet(
-            replicas: replicas, dispatch: dispatch,
+            replicas: replicas,
+            policies: FleetPolicies(
+                dispatch: try policies.dispatch(seed: 0),
+                migration: try policies.migration(seed: 0)),
             limits: FleetLimits(queue: spec.limits.queue.value, contextLength: contextLength),
-            containment: containment, clock: clock)
+            rules: rules, clock: clock)
     }
 
     /// What the policies of a replica are made with.

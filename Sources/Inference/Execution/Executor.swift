@@ -3,7 +3,8 @@
 internal import CKernels
 internal import ModelLoading
 
-/// Runs forward passes for one replica: owns its keys and values, its scratch and its threads.
+/// Runs forward passes for one replica: owns its scratch and its threads, and its keys and values
+/// unless it shares a pool of pages with others.
 ///
 /// Belongs to one thread, the replica's compute thread. What it computes for a row in unmerged
 /// mode does not depend, bit for bit, on the other rows of the step, on how the prompt was cut
@@ -17,10 +18,7 @@ package final class Executor {
 
     let kernels: KernelTable
     let shape: StepShape
-    let cache: KeyValueCache
-    /// Keys and values of the pass of the base model that some gates need, in the same pages.
-    let scalingCache: KeyValueCache?
-    let gateStates: GateStates?
+    let pool: KeyValuePool
     let gates = GateMemory()
     let scratch: StepScratch
     var splitStates: GrowingScratch
@@ -38,41 +36,34 @@ package final class Executor {
     var scalingPass = ScalingPass()
     private var outputs: [LogitsBuffer] = []
 
-    /// Allocates everything that steps within `configuration` need.
+    /// Allocates everything that steps within `configuration` need, but for the KV pages where it gets
+    /// a pool; that has `configuration.pageCount` of them.
     package convenience init(
-        model: PackedModel, configuration: ExecutorConfiguration
+        model: PackedModel, configuration: ExecutorConfiguration, pool: KeyValuePool? = nil
     ) throws(InferenceError) {
         let set: InstructionSet
         if let given = configuration.instructionSet { set = given } else { set = try .chosen() }
         try self.init(
-            model: model, configuration: configuration, instructionSet: set,
-            kernels: set.kernels())
+            model: model, configuration: configuration,
+            kernels: ExecutorKernels(set: set, table: set.kernels()), pool: pool)
     }
 
     /// The same with these functions for those of the instruction set.
     init(
-        model: PackedModel, configuration: ExecutorConfiguration, instructionSet: InstructionSet,
-        kernels: KernelTable
+        model: PackedModel, configuration: ExecutorConfiguration, kernels: ExecutorKernels,
+        pool: KeyValuePool? = nil
     ) throws(InferenceError) {
         try configuration.check(against: model.configuration)
         self.model = model
         self.configuration = configuration
-        self.instructionSet = instructionSet
-        self.kernels = kernels
+        self.instructionSet = kernels.set
+        self.kernels = kernels.table
         shape = StepShape(model.configuration)
-        func keysAndValues() throws(InferenceError) -> KeyValueCache {
-            try KeyValueCache(
-                model: model.configuration, type: configuration.keyValueType,
-                pageCount: configuration.pageCount)
+        if let pool, pool.pageCount == configuration.pageCount {
+            self.pool = pool
+        } else {
+            self.pool = try KeyValuePool(model: model.configuration, configuration: configuration)
         }
-        cache = try keysAndValues()
-        scalingCache = configuration.keepsScalingPass ? try keysAndValues() : nil
-        gateStates =
-            configuration.gateStateFloats == 0
-            ? nil
-            : try GateStates(
-                pageCount: configuration.pageCount,
-                floatsPerToken: configuration.gateStateFloats)
         scratch = try StepScratch(shape: shape, type: model.type, configuration: configuration)
         splitStates = GrowingScratch(for: "attention over long contexts")
         shrunk = GrowingScratch(for: "the activations of adapters")
@@ -85,9 +76,7 @@ package final class Executor {
     }
 
     /// Bytes of keys and values, and of what gates keep beside them.
-    package var cacheBytes: Int {
-        cache.byteCount + (scalingCache?.byteCount ?? 0) + (gateStates?.byteCount ?? 0)
-    }
+    package var cacheBytes: Int { pool.byteCount }
 
     /// Computes all chunks of `step` in one forward pass.
     ///
@@ -116,7 +105,7 @@ package final class Executor {
             withExtendedLifetime(step) {
                 let before = runScalingPass()
                 var pass = ForwardPass(
-                    executor: self, step: step, plan: plan, cache: cache, timeline: timeline)
+                    executor: self, step: step, plan: plan, cache: pool.cache, timeline: timeline)
                 if let timeline {
                     timeline.record(rows: plan.rowCount) {
                         pass.run(logits: logits, beforeHead: beforeHead)
@@ -178,4 +167,10 @@ struct GrowingScratch {
         guard let memory else { preconditionFailure("\(purpose): reserve first") }
         return memory.base.assumingMemoryBound(to: Float.self)
     }
+}
+
+/// An instruction set and the functions to use for its own.
+struct ExecutorKernels {
+    let set: InstructionSet
+    let table: KernelTable
 }

@@ -177,7 +177,7 @@ extension ForwardPass {
     ) -> UnsafeMutablePointer<Float>? {
         let tokens = ExecutorConfiguration.pageTokens
         let page = scratch.pages[chunk.pagesOffset + position / tokens]
-        return executor.gateStates.map {
+        return executor.pool.gateStates.map {
             $0.record(page: page, slot: position % tokens) + point * floats
         }
     }

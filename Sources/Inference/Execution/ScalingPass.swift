@@ -45,7 +45,9 @@ extension Executor {
 
     /// Runs what was planned and returns how long it took.
     func runScalingPass() -> Duration {
-        guard let step = scalingPass.step, let plan = scalingPass.plan, let scalingCache else {
+        guard let step = scalingPass.step, let plan = scalingPass.plan,
+            let scalingCache = pool.scalingCache
+        else {
             return .zero
         }
         scalingPass.step = nil

@@ -25,7 +25,7 @@ public struct ReplicaSnapshot: Sendable {
     /// The adapter that its last iteration was merged on.
     public var mergedAdapter: AdapterID?
 
-    /// Its unfinished requests on the adapter of the request in question.
+    /// Its unfinished requests on the adapter of the request in question, where that is resident.
     public var adapterRequests: Int
 
     /// Whether the adapter of the request in question is resident, and if not, how long loading it

@@ -16,7 +16,9 @@ public enum PolicyKind: String, CaseIterable, Sendable {
     case gating
 
     /// The kinds that have a slot in a manifest's pipeline; gates are named by mixtures.
-    public static var pipeline: [PolicyKind] { [.batching, .fairness, .dispatch, .migration, .residency] }
+    public static var pipeline: [PolicyKind] {
+        [.batching, .fairness, .dispatch, .migration, .residency]
+    }
 }
 
 /// What a policy says of itself: shown by `burrow plugin describe`, used in manifests.

@@ -35,3 +35,25 @@ package struct FleetCounters: Sendable, Equatable {
 
     package init() {}
 }
+
+/// The policies that look at all replicas; where one is missing the built-in default decides.
+package struct FleetPolicies {
+    package var dispatch: NamedPolicy<any DispatchPolicy>?
+    package var migration: NamedPolicy<any MigrationPolicy>?
+
+    package init(
+        dispatch: NamedPolicy<any DispatchPolicy>? = nil,
+        migration: NamedPolicy<any MigrationPolicy>? = nil
+    ) {
+        self.dispatch = dispatch
+        self.migration = migration
+    }
+}
+
+/// What a fleet keeps to besides its limits.
+package struct FleetRules: Sendable, Equatable {
+    package var containment = ContainmentRules()
+    package var migration = MigrationRules()
+
+    package init() {}
+}

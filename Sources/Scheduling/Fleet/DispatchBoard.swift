@@ -6,9 +6,10 @@ internal import PolicyKit
 struct DispatchBoard {
     private(set) var snapshots: [ReplicaSnapshot]
 
-    /// Bytes of the adapters that requests may name, and the replicas where each is resident.
-    private var bytes: [AdapterID: Int] = [:]
+    /// The adapters that requests may name, and the replicas where each is resident or being loaded.
+    private var descriptions: [AdapterID: AdapterDescription] = [:]
     private var holders: [AdapterID: [Int]] = [:]
+    private var loaders: [AdapterID: [Int]] = [:]
 
     private var secondsPerByte: [Double]
     private var isStale: [Bool]
@@ -33,9 +34,34 @@ struct DispatchBoard {
 
     // MARK: - Adapters
 
-    mutating func register(_ adapter: AdapterDescription) { bytes[adapter.id] = adapter.bytes }
+    mutating func register(_ adapter: AdapterDescription) { descriptions[adapter.id] = adapter }
 
-    mutating func retire(_ adapter: AdapterID) { bytes[adapter] = nil }
+    mutating func retire(_ adapter: AdapterID) { descriptions[adapter] = nil }
+
+    /// The replicas where an adapter is resident.
+    func holders(of adapter: AdapterID) -> [Int] { holders[adapter] ?? [] }
+
+    /// All adapters that requests may name, by identifier.
+    var adapters: [FleetAdapter] {
+        descriptions.keys.sorted().compactMap { id in
+            guard let description = descriptions[id] else { return nil }
+            var adapter = FleetAdapter(id: id, bytes: description.bytes)
+            adapter.rank = description.rank
+            adapter.isPinned = description.isPinned
+            adapter.holders = Set((holders[id] ?? []) + (loaders[id] ?? [])).sorted()
+                .map(ReplicaID.init(rawValue:))
+            return adapter
+        }
+    }
+
+    mutating func loading(_ adapter: AdapterID, on replica: Int) {
+        loaders[adapter, default: []].append(replica)
+    }
+
+    mutating func loadEnded(_ adapter: AdapterID, on replica: Int) {
+        loaders[adapter]?.removeAll { $0 == replica }
+        if loaders[adapter]?.isEmpty == true { loaders[adapter] = nil }
+    }
 
     mutating func loaded(_ adapter: AdapterID, on replica: Int) {
         if holders[adapter]?.contains(replica) != true {
@@ -69,18 +95,24 @@ struct DispatchBoard {
     }
 
     /// Fills in where the adapter of the request in question lies.
-    mutating func mark(_ adapter: AdapterID) {
+    mutating func mark(_ adapter: AdapterID, among replicas: [ReplicaScheduler]) {
         if adapter.isBase {
-            for replica in snapshots.indices { mark(replica, isResident: true, loadTime: .zero) }
+            for replica in snapshots.indices {
+                mark(replica, isResident: true, loadTime: .zero)
+                snapshots[replica].adapterRequests = replicas[replica].requests(on: adapter)
+            }
             return
         }
-        let bytes = Double(bytes[adapter] ?? 0)
+        let bytes = Double(descriptions[adapter]?.bytes ?? 0)
         for replica in snapshots.indices {
             let loadTime = Duration.clamping(seconds: bytes * secondsPerByte[replica])
             mark(replica, isResident: false, loadTime: loadTime)
+            snapshots[replica].adapterRequests = 0
         }
+        // Where it is not in memory nobody can run on it.
         for replica in holders[adapter] ?? [] {
             mark(replica, isResident: true, loadTime: .zero)
+            snapshots[replica].adapterRequests = replicas[replica].requests(on: adapter)
         }
     }
 
@@ -91,6 +123,11 @@ struct DispatchBoard {
 }
 
 extension ReplicaScheduler {
+    /// Unfinished requests on an adapter.
+    fileprivate func requests(on adapter: AdapterID) -> Int {
+        queue.demand(of: adapter).unfinished
+    }
+
     /// When all that the replica holds is expected to be served, or `nil` before it was measured.
     package var pendingTime: Duration? { pendingTime(by: costs) }
 
@@ -109,6 +146,8 @@ extension ReplicaScheduler {
         snapshot.pendingOutputTokens = backlog.outputTokens
         snapshot.freePages = pages.freePages
         snapshot.totalPages = pages.totalPages
+        snapshot.batchRequests = configuration.batchRequests
+        snapshot.mergedAdapter = mode.mergedAdapter
         let costs = costs.isMeasured ? costs : others ?? costs
         snapshot.pendingTime = pendingTime(by: costs) ?? .zero
         return snapshot
@@ -125,7 +164,10 @@ extension ReplicaScheduler {
         var change = ReplicaChange(
             waiting: backlog.waiting - waiting, began: counters.began - began)
         for action in residency.actions.dropFirst(actions) {
-            if case .unload(let adapter) = action { change.unloaded.append(adapter) }
+            switch action {
+            case .load(let adapter): change.loading.append(adapter)
+            case .unload(let adapter): change.unloaded.append(adapter)
+            }
         }
         return (answer, change)
     }
@@ -137,4 +179,5 @@ struct ReplicaChange {
     var waiting: Int
     var began: Int
     var unloaded: [AdapterID] = []
+    var loading: [AdapterID] = []
 }

@@ -5,25 +5,25 @@ package import PolicyKit
 /// The replicas of one model: admits requests, dispatches them, and passes each event to the
 /// replica that it concerns.
 package struct Fleet {
-    package private(set) var replicas: [ReplicaScheduler]
+    package internal(set) var replicas: [ReplicaScheduler]
     package private(set) var counters = FleetCounters()
     package var limits: FleetLimits
 
     /// Requests that wait for their first iteration.
     package private(set) var waitingRequests = 0
 
-    private var dispatch: PolicyGuard<any DispatchPolicy>
-    private var routes: [RequestID: Int] = [:]
+    var dispatch: PolicyGuard<any DispatchPolicy>
+    var migration: FleetMigration
+    var routes: [RequestID: Int] = [:]
+    var board: DispatchBoard
     private var service = ServiceRate()
-    private var board: DispatchBoard
     private let containment: ContainmentRules
     private let clock: PolicyClock
 
     /// Makes a fleet of at least one replica, each with its position as its identifier.
     package init(
-        replicas: [ReplicaScheduler], dispatch: NamedPolicy<any DispatchPolicy>? = nil,
-        limits: FleetLimits, containment: ContainmentRules = ContainmentRules(),
-        clock: @escaping PolicyClock
+        replicas: [ReplicaScheduler], policies: FleetPolicies = FleetPolicies(),
+        limits: FleetLimits, rules: FleetRules = FleetRules(), clock: @escaping PolicyClock
     ) {
         precondition(!replicas.isEmpty, "a fleet of no replicas")
         for (position, replica) in replicas.enumerated() {
@@ -33,10 +33,13 @@ package struct Fleet {
         }
         self.replicas = replicas
         self.limits = limits
-        self.containment = containment
+        self.containment = rules.containment
         self.clock = clock
         self.board = DispatchBoard(count: replicas.count)
-        self.dispatch = .dispatch(dispatch, rules: containment, clock: clock)
+        self.dispatch = .dispatch(policies.dispatch, rules: rules.containment, clock: clock)
+        self.migration = FleetMigration(
+            policy: .migration(policies.migration, rules: rules.containment, clock: clock),
+            rules: rules.migration)
     }
 
     // MARK: - Facts
@@ -65,8 +68,22 @@ package struct Fleet {
     /// What a dispatch policy would see now for a request on this adapter.
     package mutating func snapshots(for adapter: AdapterID) -> [ReplicaSnapshot] {
         board.refresh(from: &replicas)
-        board.mark(adapter)
+        board.mark(adapter, among: replicas)
         return board.snapshots
+    }
+
+    /// Pages of a common pool that two replicas believe to have.
+    private func poolInconsistencies() -> [String] {
+        guard migration.rules.sharesPool, migration.counters.handedOver > 0 else { return [] }
+        var owners: [Int32: Int] = [:]
+        for replica in replicas {
+            for page in replica.pages.numbers.used { owners[page, default: 0] += 1 }
+            for page in replica.pages.numbers.unused { owners[Int32(page), default: 0] += 1 }
+        }
+        let total = replicas.reduce(0) { $0 + $1.pages.totalPages }
+        let twice = owners.filter { $0.value > 1 }.count
+        if twice == 0, owners.count == total { return [] }
+        return ["of \(total) pages \(owners.count) have an owner, \(twice) have two"]
     }
 
     /// What does not add up, with the numbers; empty when all is well.
@@ -79,7 +96,7 @@ package struct Fleet {
                 "replicas hold \(requests) requests, \(waiting) of them waiting; the fleet "
                     + "counts \(routes.count) and \(waitingRequests)")
         }
-        return problems
+        return problems + poolInconsistencies()
     }
 
     // MARK: - Requests
@@ -294,6 +311,7 @@ package struct Fleet {
         let ended = change(replica.rawValue, at: now) {
             $0.adapterLoaded(id, bytes: bytes, time: time, at: now)
         }
+        board.loadEnded(id, on: replica.rawValue)
         if replicas[replica.rawValue].residency.state(of: id) == .resident {
             board.loaded(id, on: replica.rawValue)
         }
@@ -304,12 +322,14 @@ package struct Fleet {
     package mutating func adapterLoadFailed(
         _ id: AdapterID, on replica: ReplicaID, at now: Instant
     ) -> [RequestID] {
-        forget(change(replica.rawValue, at: now) { $0.adapterLoadFailed(id, at: now) })
+        board.loadEnded(id, on: replica.rawValue)
+        rescueRequests(of: id, from: replica.rawValue, at: now)
+        return forget(change(replica.rawValue, at: now) { $0.adapterLoadFailed(id, at: now) })
     }
 
     /// Puts other policies in place: one set per replica, as each keeps state of its own.
     package mutating func replacePolicies(
-        _ policies: [ReplicaPolicies], dispatch: NamedPolicy<any DispatchPolicy>?
+        _ policies: [ReplicaPolicies], ofFleet fleet: FleetPolicies, at now: Instant
     ) {
         precondition(
             policies.count == replicas.count,
@@ -317,19 +337,24 @@ package struct Fleet {
         for (replica, policies) in policies.enumerated() {
             replicas[replica].replacePolicies(policies)
         }
-        self.dispatch = .dispatch(dispatch, rules: containment, clock: clock)
+        abandonMoves(at: now)
+        dispatch = .dispatch(fleet.dispatch, rules: containment, clock: clock)
+        migration.stage = .idle
+        migration.nextPlacement = nil
+        migration.policy = .migration(fleet.migration, rules: containment, clock: clock)
     }
 
     // MARK: - Inside
 
     /// Lets an event change one replica and keeps the sums over all of them.
     @discardableResult
-    private mutating func change<Answer>(
+    mutating func change<Answer>(
         _ replica: Int, at now: Instant, _ event: (inout ReplicaScheduler) -> Answer
     ) -> Answer {
         let (answer, change) = replicas[replica].follow(event)
         board.touch(replica)
         for adapter in change.unloaded { board.unloaded(adapter, from: replica) }
+        for adapter in change.loading { board.loading(adapter, on: replica) }
         service.observe(began: change.began, wasBusy: waitingRequests > 0, at: now)
         waitingRequests += change.waiting
         return answer

@@ -118,7 +118,7 @@ extension AdapterResidency {
     }
 
     /// Evicts until `bytes` are free; evicts nobody where that would not suffice.
-    private mutating func makeRoom(
+    mutating func makeRoom(
         for bytes: Int, besides exception: AdapterID, at now: Instant
     ) -> Bool {
         if bytes <= budgetBytes - usedBytes { return true }

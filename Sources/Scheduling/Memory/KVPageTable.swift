@@ -37,13 +37,17 @@ package struct KVPageTable: Sendable {
     private var returned: [Int32] = []
     private var firstUnused = 0
 
-    /// Makes a table of free pages, numbered from 0; there may be `Int32.max` of them.
-    package init(pages: Int, pageTokens: Int = 16) {
+    /// The number of the first page, before any were exchanged.
+    private let firstPage: Int
+
+    /// Makes a table of free pages, numbered from `firstPage` on; their numbers are `Int32`s.
+    package init(pages: Int, pageTokens: Int = 16, firstPage: Int = 0) {
         precondition(
-            pages >= 0 && pages <= Int(Int32.max) && pageTokens > 0,
-            "\(pages) pages of \(pageTokens) tokens")
+            pages >= 0 && firstPage >= 0 && pages <= Int(Int32.max) - firstPage && pageTokens > 0,
+            "\(pages) pages of \(pageTokens) tokens from \(firstPage) on")
         self.totalPages = pages
         self.pageTokens = pageTokens
+        self.firstPage = firstPage
     }
 
     /// Pages that a request could get.
@@ -130,29 +134,42 @@ package struct KVPageTable: Sendable {
         holding.tokens = max(tokens, holding.tokens)
     }
 
-    private mutating func takePage() -> Int32 {
+    mutating func takePage() -> Int32 {
         if let page = returned.popLast() { return page }
         if firstUnused == totalPages, let page = cache.evict() { return page }
         firstUnused += 1
-        return Int32(firstUnused - 1)
+        return Int32(firstPage + firstUnused - 1)
+    }
+
+    mutating func giveBack(_ pages: [Int32]) { returned.append(contentsOf: pages.reversed()) }
+
+    mutating func count(_ holding: Holding, sign: Int) {
+        usedTokens += sign * holding.tokens
+        heldPages += sign * holding.pages.count
     }
 }
 
 extension KVPageTable {
+    /// The pages that have been in use, and the range of those that have not.
+    package var numbers: (used: [Int32], unused: Range<Int>) {
+        (
+            holdings.values.flatMap { $0.pages[$0.sharedPages...] } + returned + cache.pages,
+            firstPage + firstUnused..<firstPage + totalPages
+        )
+    }
+
     /// What does not add up, with the numbers; empty when all is well. Linear in the pages.
     package func inconsistencies() -> [String] {
         var problems: [String] = []
-        var owners = [Int](repeating: 0, count: firstUnused)
         let own = holdings.values.flatMap { $0.pages[$0.sharedPages...] }
-        for page in own + returned + cache.pages {
-            guard owners.indices.contains(Int(page)) else {
-                problems.append("page \(page) is not among the \(firstUnused) in use")
-                continue
-            }
-            owners[Int(page)] += 1
-        }
-        for (page, count) in owners.enumerated() where count != 1 {
+        let known = own + returned + cache.pages
+        var places: [Int32: Int] = [:]
+        for page in known { places[page, default: 0] += 1 }
+        for (page, count) in places.sorted(by: { $0.key < $1.key }) where count != 1 {
             problems.append("page \(page) is in \(count) places")
+        }
+        if known.count != firstUnused {
+            problems.append("\(known.count) pages are in use, \(firstUnused) are counted")
         }
         let held = own.count + cache.count - cache.idleCount
         if held != usedPages {

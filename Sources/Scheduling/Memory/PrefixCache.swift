@@ -139,6 +139,16 @@ struct PrefixCache: Sendable {
         return pages
     }
 
+    func isHeldOnce(_ node: Node, children: Int) -> Bool {
+        entry(node).holders == 1 && entry(node).children == children
+    }
+
+    /// Takes out a node that one request holds and that nothing is below.
+    mutating func drop(_ node: Node) {
+        precondition(entry(node).holders == 1, "node \(node) is held by others")
+        remove(node)
+    }
+
     // MARK: - Inside
 
     private func entry(_ node: Node) -> Entry {

@@ -20,6 +20,12 @@ package struct ReplicaConfiguration: Sendable, Equatable {
     package var pages: Int
     package var pageTokens = 16
 
+    /// The number of its first KV page, where replicas have their pages in one pool.
+    package var firstPage = 0
+
+    /// Bytes of a KV page, for policies; 0 where they are not known.
+    package var pageBytes = 0
+
     /// Whether requests that begin with the same tokens share KV pages (`replicas.prefixCache`).
     package var sharesPrefixes = false
 
@@ -112,6 +118,10 @@ package struct ReplicaCounters: Sendable, Equatable {
     /// Prompt tokens of requests that began, and those of them that they shared with others.
     package var prefixQueryTokens = 0
     package var prefixHitTokens = 0
+
+    /// Requests that came from other replicas, and that went to them.
+    package var movedIn = 0
+    package var movedOut = 0
 
     /// Requests that lost their pages and are computed again.
     package var preemptions = 0

@@ -123,7 +123,7 @@ extension ReplicaScheduler {
         costs.loading.observe(bytes: bytes, took: time)
         if residency.loaded(id, bytes: bytes, time: time, at: now) {
             updateRequests(of: id) { snapshot, record in
-                snapshot.isAdapterResident = record.isLeased
+                snapshot.isAdapterResident = record.isLeased && !record.isHeld
             }
         } else {
             // Its leases are queued claims again, until there is room for its real size.
@@ -169,7 +169,7 @@ extension ReplicaScheduler {
             let isResident = residency.state(of: id) == .resident
             updateRequests(of: id) { snapshot, record in
                 record.isLeased = true
-                snapshot.isAdapterResident = isResident
+                snapshot.isAdapterResident = isResident && !record.isHeld
             }
         }
     }

@@ -95,7 +95,8 @@ package struct ReplicaScheduler {
         self.tokenLimit = configuration.batchTokens
         self.stall = configuration.stallBudget.map(StallBudget.init(bound:))
         self.pages = KVPageTable(
-            pages: configuration.pages, pageTokens: configuration.pageTokens)
+            pages: configuration.pages, pageTokens: configuration.pageTokens,
+            firstPage: configuration.firstPage)
         self.copies = MergedCopies(capacity: configuration.mergedCopies)
         let rules = configuration.containment
         self.batching = .batching(policies.batching, rules: rules, clock: clock)

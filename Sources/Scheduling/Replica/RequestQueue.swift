@@ -13,6 +13,9 @@ struct RequestRecord {
     var isLeased = false
     var hasBegun = false
 
+    /// Whether it is about to move to another replica: no plan has it meanwhile.
+    var isHeld = false
+
     /// The number of the last step that was planned with it.
     var lastStep = 0
 }

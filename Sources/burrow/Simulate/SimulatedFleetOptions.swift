@@ -78,7 +78,10 @@ struct SimulatedFleetOptions: ParsableArguments {
     func policies(
         _ assembly: PolicyAssembly, replicas: Int
     ) throws(HostError) -> SimulationPolicies {
-        var policies = SimulationPolicies(dispatch: try assembly.dispatch(seed: 0))
+        var policies = SimulationPolicies(
+            fleet: FleetPolicies(
+                dispatch: try assembly.dispatch(seed: 0),
+                migration: try assembly.migration(seed: 0)))
         for index in 0..<replicas {
             policies.replicas.append(try assembly.replicaPolicies(of: index))
         }

@@ -18,6 +18,10 @@ enum FleetEvent: Sendable {
     case copyFailed(AdapterID, ReplicaID)
     case register(AdapterDescription)
     case retire(AdapterID)
+    case migrate
+    case solved(Int, Result<MigrationPlan, PolicyError>)
+    case abandonMoves
+    case arrived(RequestID)
 }
 
 /// What a fleet answered, and what it wants done.
@@ -28,12 +32,15 @@ struct FleetReaction: Equatable {
         case plan(StepPlan?)
         case ended([RequestID])
         case refusal(Refusal?)
+        /// A plan that was solved elsewhere; `nil` where it could not be.
+        case solution(Int, MigrationPlan?)
         case none
     }
 
     var answer: Answer
     var actions: [[AdapterResidency.Action]]
     var merges: [[MergedCopies.Action]]
+    var moves: [CompletedMove]
 }
 
 extension Fleet {
@@ -41,7 +48,8 @@ extension Fleet {
         let answer = self.answer(event, at: now)
         let actions = replicas.indices.map { takeActions(of: ReplicaID(rawValue: $0)) }
         let merges = replicas.indices.map { takeMergeActions(of: ReplicaID(rawValue: $0)) }
-        return FleetReaction(answer: answer, actions: actions, merges: merges)
+        return FleetReaction(
+            answer: answer, actions: actions, merges: merges, moves: takeMoves())
     }
 
     private mutating func answer(
@@ -67,7 +75,24 @@ extension Fleet {
         case .copyFailed(let id, let replica): copied(id, on: replica, fails: true, at: now)
         case .register(let adapter): .refusal(register(adapter, at: now))
         case .retire(let id): retired(id, at: now)
+        case .migrate, .solved, .abandonMoves, .arrived: moved(event, at: now)
         }
+    }
+
+    private mutating func moved(_ event: FleetEvent, at now: Instant) -> FleetReaction.Answer {
+        switch event {
+        case .migrate:
+            let task = considerMigration(at: now)
+            advanceMoves(at: now)
+            return task.map { .solution($0.ticket, try? $0.solve()) } ?? .none
+        case .solved(let ticket, let plan):
+            migrationSolved(ticket, plan, at: now)
+            advanceMoves(at: now)
+        case .abandonMoves: abandonMoves(at: now)
+        case .arrived(let id): arrived(id, at: now)
+        default: break
+        }
+        return .none
     }
 
     private mutating func copied(

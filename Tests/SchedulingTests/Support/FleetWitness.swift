@@ -29,12 +29,15 @@ struct FleetWitness {
     private(set) var problems: [String] = []
     private var resident: [ReplicaID: Set<AdapterID>] = [:]
     private var everEnded: Set<RequestID> = []
-    private var models: [ReplicaID: PageModel] = [:]
+    /// Replicas have their pages in one pool.
+    private var model = PageModel()
 
     private var unmergeable: Set<AdapterID> = []
 
     /// Prompts that might not be cut, as often as they were computed.
     private(set) var whole = 0
+
+    private(set) var moves: [CompletedMove.Way: Int] = [:]
 
     /// Tokens that requests did not have to compute.
     private(set) var adopted = 0
@@ -52,6 +55,7 @@ struct FleetWitness {
                 note(action, on: ReplicaID(rawValue: replica), room: configuration.mergedCopies)
             }
         }
+        for move in reaction.moves { note(move) }
         switch (event, reaction.answer) {
         case (.submit(let request), .admission(.accepted(let replica))):
             check(live[request.id] == nil, "request \(request.id) accepted twice")
@@ -125,6 +129,19 @@ struct FleetWitness {
             if !adapter.isMergeable { unmergeable.insert(adapter.id) }
         default: break
         }
+    }
+
+    private mutating func note(_ move: CompletedMove) {
+        guard let state = live[move.request] else {
+            return check(false, "\(move.request) moves but does not live")
+        }
+        check(state.replica == move.source, "\(move.request) moves from where it is not")
+        check(
+            !inFlight.values.joined().contains { $0.entries.contains { $0.id == move.request } },
+            "\(move.request) moves while a step has it")
+        live[move.request]?.replica = move.target
+        moves[move.way, default: 0] += 1
+        if move.way == .recompute { live[move.request]?.computed = 0 }
     }
 
     private mutating func note(_ action: AdapterResidency.Action, on replica: ReplicaID) {
@@ -277,7 +294,7 @@ struct FleetWitness {
         if entry.samples {
             for _ in 0...entry.drafts { tokens.append(answer(to: state.request, after: tokens)) }
         }
-        let fault = models[replica, default: PageModel()].run(
+        let fault = model.run(
             entry, of: tokens, after: PageModel.beginning(of: state.request),
             isMerged: plan.mode != .unmerged,
             pageTokens: configuration.pageTokens)
@@ -290,7 +307,7 @@ struct FleetWitness {
         _ entry: StepEntry, on replica: ReplicaID, _ configuration: ReplicaConfiguration
     ) {
         for index in 0..<entry.position {
-            let place = models[replica]?.place(
+            let place = model.place(
                 of: index, in: entry.pages, pageTokens: configuration.pageTokens)
             check(place?.isClean == true, "\(entry.id) takes over what merged weights gave")
         }
@@ -304,8 +321,8 @@ struct FleetWitness {
             let rejected = entry.drafts - (outcome.accepted[entry.id] ?? 0)
             live[entry.id]?.computed = entry.position + entry.tokens - rejected
             live[entry.id]?.tokens.removeLast(rejected)
-            models[replica]?.lose(entry, last: rejected)
-            if outcome.dropped.contains(entry.id) { models[replica]?.lose(entry) }
+            model.lose(entry, last: rejected)
+            if outcome.dropped.contains(entry.id) { model.lose(entry) }
             if entry.samples { live[entry.id]?.generated += 1 + entry.drafts - rejected }
             if let state = live[entry.id], state.generated >= state.request.maximumTokens {
                 check(ended.contains(entry.id), "\(entry.id) has all its tokens and goes on")
@@ -328,10 +345,10 @@ struct FleetWitness {
         for entry in withdrawn?.entries ?? [] {
             live[entry.id]?.computed = 0
             if entry.samples { live[entry.id]?.tokens.removeLast() }
-            models[replica]?.lose(entry)
+            model.lose(entry)
         }
         for entry in plan.entries {
-            models[replica]?.lose(entry)
+            model.lose(entry)
             check(ended.contains(entry.id), "\(entry.id) survives its step")
         }
         ended.forEach { end($0) }

@@ -18,6 +18,7 @@ struct RandomFleet {
     private(set) var now = Instant.start
     private var random: SeededRandom
     private let configuration: ReplicaConfiguration
+    private var solution: (ticket: Int, plan: MigrationPlan?)?
     private var nextRequest: UInt64 = 1
     private var nextAdapter: UInt32 = 1
     private var adapters: [AdapterDescription] = []
@@ -42,13 +43,21 @@ struct RandomFleet {
         let replicas = (0..<count).map { index in
             var own = configuration
             own.id = ReplicaID(rawValue: index)
+            own.firstPage = index * own.pages
             return ReplicaScheduler(
                 own, policies: policies(kind, seed: seed &+ UInt64(index)), clock: { .start })
         }
         let nasty = NamedPolicy<any DispatchPolicy>(
             name: "nasty", policy: NastyDispatch(seed: seed))
+        var global = FleetPolicies(dispatch: kind == .nasty ? nasty : nil)
+        switch kind {
+        case .builtIn, .spiteful: break
+        case .wandering:
+            global.migration = .init(name: "m", policy: WanderingMigration(seed: seed))
+        case .nasty: global.migration = .init(name: "m", policy: NastyMigration(seed: seed))
+        }
         return Fleet(
-            replicas: replicas, dispatch: kind == .nasty ? nasty : nil,
+            replicas: replicas, policies: global,
             limits: FleetLimits(queue: 20, contextLength: 200), clock: { .start })
     }
 
@@ -99,12 +108,26 @@ struct RandomFleet {
         case 31..<33: registerAdapter()
         case 33..<35: if let adapter = adapters.randomElement(using: &random) { retire(adapter) }
         case 35..<36: apply(.cancel(RequestID(rawValue: .max)))
+        case 36..<38: apply(.abandonMoves)
         default: work(failing: true)
         }
     }
 
+    /// Lets a migration policy have its say, and its solutions come in late, or never.
+    private mutating func migrate() {
+        apply(.migrate)
+        if case .solution(let ticket, let plan) = reactions[reactions.count - 1].answer {
+            solution = (ticket, plan)
+        }
+        guard let (ticket, plan) = solution, random.chance(50) else { return }
+        solution = nil
+        let result = plan.map { Result<MigrationPlan, PolicyError>.success($0) }
+        apply(.solved(ticket, result ?? .failure(PolicyError("no"))))
+    }
+
     /// Ends loads and steps and begins steps, on all replicas.
     mutating func work(failing: Bool) {
+        if failing { migrate() } else { apply(.abandonMoves) }
         for replica in fleet.replicas.indices.map(ReplicaID.init(rawValue:)) {
             if let id = witness.loading[replica]?.randomElement(using: &random) {
                 load(id, on: replica, failing: failing)
