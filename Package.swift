@@ -34,7 +34,8 @@ func plugin(_ name: String) -> Target {
 let plugins = [
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",
+    "TokenCounterFairness",
     "WaitingRatioBatching", "XLoRAGate",
 ]
 
@@ -130,7 +131,9 @@ let package = Package(
             name: "ExecutorBenchmark",
             dependencies: ["Inference", "MoLE", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
-            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor", "mole"],
+            exclude: [
+                "README.md", "RESULTS.md", "accuracy", "dlora", "executor", "fleet", "mole",
+            ],
             swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),

@@ -9,7 +9,8 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 let builtPlugins = [
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",
+    "TokenCounterFairness",
     "WaitingRatioBatching", "XLoRAGate",
 ]
 
