@@ -32,6 +32,7 @@ func plugin(_ name: String) -> Target {
 }
 
 let plugins = [
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
     "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",

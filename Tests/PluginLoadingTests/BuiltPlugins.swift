@@ -7,6 +7,7 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
     "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",

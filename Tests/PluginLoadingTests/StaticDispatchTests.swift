@@ -14,7 +14,7 @@ struct StaticDispatchTests {
         adapter: UInt32, pending: [Int], copies: Int = 1
     ) throws -> Int {
         let policy = try policies.registry.makeDispatch(
-            "static-dispatch", values: ["copies": .integer(copies)], seed: 1)
+            "static-dispatch", values: ["copies": .integer(Int64(copies))], seed: 1)
         let replicas = pending.enumerated().map { index, milliseconds in
             var replica = ReplicaSnapshot(id: ReplicaID(rawValue: index))
             replica.pendingTime = .milliseconds(milliseconds)
