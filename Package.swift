@@ -24,15 +24,23 @@ let strict: [SwiftSetting] = [
 let onTheLoop: [SwiftSetting] = strict + [.defaultIsolation(MainActor.self)]
 
 func plugin(_ name: String) -> Target {
-    // What trains a gate and what serves it evaluate one and the same formula.
-    let own: [Target.Dependency] = name == "MoLEGate" ? ["MoLE"] : []
+    let own: [Target.Dependency] =
+        switch name {
+        // What trains a gate and what serves it evaluate one and the same formula.
+        case "MoLEGate": ["MoLE"]
+        // Both pursue one objective, and are compared by it.
+        case "GreedyMigration": ["Rebalancing"]
+        case "ILPMigration": ["Rebalancing", "IntegerRebalancing"]
+        default: []
+        }
     return .target(
         name: name, dependencies: [policyKit] + own, path: "Plugins/\(name)",
         exclude: ["README.md"], swiftSettings: strict)
 }
 
 let plugins = [
-    "AdapterAwareDispatch", "ConsolidatingDispatch", "RoundRobin",
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "GreedyMigration", "ILPMigration",
+    "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
     "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",
@@ -67,6 +75,7 @@ let package = Package(
         .systemLibrary(name: "CHTTPParser", providers: [.apt(["libhttp-parser-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CCbc", providers: [.apt(["coinor-libcbc-dev"])]),
         .systemLibrary(
             name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
@@ -80,6 +89,10 @@ let package = Package(
             name: "LoadGeneration", dependencies: ["StrictJSON", "Spelling", "Workloads", "CCurl"],
             swiftSettings: strict),
         .target(name: "MoLE", dependencies: [policyKit], swiftSettings: strict),
+        .target(name: "Rebalancing", dependencies: [policyKit], swiftSettings: strict),
+        .target(
+            name: "IntegerRebalancing", dependencies: ["Rebalancing", "CCbc"],
+            swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Scheduling", "StrictJSON", "Workloads", policyKit],
@@ -146,6 +159,10 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RebalancingTests",
+            dependencies: ["Rebalancing", "IntegerRebalancing", "TestSupport", policyKit],
             swiftSettings: strict),
         .testTarget(
             name: "SpellingTests", dependencies: ["Spelling", "TestSupport"],

@@ -7,7 +7,8 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
-    "AdapterAwareDispatch", "ConsolidatingDispatch", "RoundRobin",
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "GreedyMigration", "ILPMigration",
+    "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
     "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",

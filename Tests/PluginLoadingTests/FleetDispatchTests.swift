@@ -178,8 +178,12 @@ struct FleetDispatchTests {
         #expect(try next.place(in: after) == moves)
     }
 
-    @Test(arguments: 0..<200 as Range<UInt64>)
-    func memoryIsKeptAndNoAdapterIsForgotten(seed: UInt64) throws {
+    @Test
+    func memoryIsKeptAndNoAdapterIsForgotten() throws {
+        for seed in 0..<200 as Range<UInt64> { try checkMemory(seed: seed) }
+    }
+
+    private func checkMemory(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let (count, room, adapters) = (
             1 + random.below(6), 1 + random.below(5), 1 + random.below(12)
