@@ -75,13 +75,18 @@ let package = Package(
         .systemLibrary(name: "CHTTPParser", providers: [.apt(["libhttp-parser-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .systemLibrary(name: "CCbc", providers: [.apt(["coinor-libcbc-dev"])]),
         .systemLibrary(
             name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
 
+        // CBC has headers in C++ only that are safe on several threads; Debian's coinor-libcbc-dev.
+        .target(
+            name: "CCbc",
+            linkerSettings: ["Cbc", "Cgl", "OsiClp", "Osi", "Clp", "CoinUtils"].map {
+                .linkedLibrary($0)
+            }),
         .target(name: "StrictJSON", swiftSettings: strict),
         .target(name: "Spelling", swiftSettings: strict),
         .target(name: "Workloads", dependencies: ["StrictJSON"], swiftSettings: strict),

@@ -34,42 +34,17 @@ package struct IntegerSolver {
             return Solution(assignment: problem.present, isOptimal: true, bound: 0)
         }
         let program = RebalancingProgram(problem, isExact: isExact)
-        guard program.variableCount <= Self.mostVariables, let model = Cbc_newModel() else {
-            return nil
+        guard program.variableCount <= Self.mostVariables else { return nil }
+        var values = [Double](repeating: 0, count: program.variableCount)
+        var bound = 0.0
+        let first = start.map(program.values)
+        let outcome = program.withColumns { columns in
+            cbc_minimise(&columns, first, timeLimit, &values, &bound)
         }
-        defer { Cbc_deleteModel(model) }
-        load(program, into: model)
-        if let start { begin(model, with: program.values(of: start)) }
-        Cbc_solve(model)
-        let best = Cbc_bestSolution(model).map { UnsafePointer($0) }
-        guard Cbc_isProvenInfeasible(model) == 0,
-            let values = best ?? Cbc_getColSolution(model)
-        else { return nil }
-        let solution = UnsafeBufferPointer(start: values, count: program.variableCount)
-        let assignment = program.assignment(of: solution)
+        guard outcome != CBC_NOTHING else { return nil }
         return Solution(
-            assignment: problem.repaired(assignment),
-            isOptimal: Cbc_isProvenOptimal(model) != 0,
-            bound: Cbc_getBestPossibleObjValue(model))
-    }
-
-    private func load(_ program: RebalancingProgram, into model: UnsafeMutableRawPointer) {
-        let columns = program.columns
-        Cbc_loadProblem(
-            model, Int32(program.variableCount), Int32(program.rowCount), columns.starts,
-            columns.rows, columns.values, program.lower, program.upper, program.prices,
-            program.rowLower, program.rowUpper)
-        for index in program.integers { Cbc_setInteger(model, Int32(index)) }
-        Cbc_setLogLevel(model, 0)
-        for (name, value) in [("log", "0"), ("threads", "0"), ("randomCbcSeed", "1")] {
-            Cbc_setParameter(model, name, value)
-        }
-        Cbc_setMaximumSeconds(model, timeLimit)
-    }
-
-    private func begin(_ model: UnsafeMutableRawPointer, with values: [Double]) {
-        let indices = values.indices.map(Int32.init)
-        Cbc_setMIPStartI(model, Int32(values.count), indices, values)
+            assignment: problem.repaired(program.assignment(of: values)),
+            isOptimal: outcome == CBC_OPTIMAL, bound: bound)
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CCbc
 internal import Rebalancing
 
 /// The rows and columns of the integer program.
@@ -25,7 +26,7 @@ struct RebalancingProgram {
     private(set) var lower: [Double] = []
     private(set) var upper: [Double] = []
     private(set) var prices: [Double] = []
-    private(set) var integers: [Int] = []
+    private(set) var integers: [Int32] = []
     private(set) var rowLower: [Double]
     private(set) var rowUpper: [Double]
     private let problem: RebalancingProblem
@@ -70,7 +71,7 @@ struct RebalancingProgram {
         _ entries: [(row: Int, value: Double)], price: Double, upper limit: Double = 1,
         isInteger: Bool = false
     ) {
-        if isInteger { integers.append(prices.count) }
+        if isInteger { integers.append(Int32(prices.count)) }
         for entry in entries where entry.value != 0 {
             columns.rows.append(Int32(entry.row))
             columns.values.append(entry.value)
@@ -125,10 +126,53 @@ struct RebalancingProgram {
         }
     }
 
+    /// Lends the program to the solver.
+    func withColumns<Result>(_ body: (inout CbcProgram) -> Result) -> Result {
+        columns.starts.withUnsafeBufferPointer { starts in
+            columns.rows.withUnsafeBufferPointer { rows in
+                columns.values.withUnsafeBufferPointer { values in
+                    withBounds { bounds in
+                        var program = bounds
+                        program.starts = starts.baseAddress
+                        program.row_indices = rows.baseAddress
+                        program.values = values.baseAddress
+                        return body(&program)
+                    }
+                }
+            }
+        }
+    }
+
+    private func withBounds<Result>(_ body: (CbcProgram) -> Result) -> Result {
+        lower.withUnsafeBufferPointer { lower in
+            upper.withUnsafeBufferPointer { upper in
+                prices.withUnsafeBufferPointer { prices in
+                    rowLower.withUnsafeBufferPointer { rowLower in
+                        rowUpper.withUnsafeBufferPointer { rowUpper in
+                            integers.withUnsafeBufferPointer { integers in
+                                var program = CbcProgram()
+                                program.variables = Int32(prices.count)
+                                program.rows = Int32(rowLower.count)
+                                program.lower = lower.baseAddress
+                                program.upper = upper.baseAddress
+                                program.prices = prices.baseAddress
+                                program.row_lower = rowLower.baseAddress
+                                program.row_upper = rowUpper.baseAddress
+                                program.integer_count = Int32(integers.count)
+                                program.integers = integers.baseAddress
+                                return body(program)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     // MARK: - Solutions
 
     /// The replica that has most of each request.
-    func assignment(of values: UnsafeBufferPointer<Double>) -> [Int] {
+    func assignment(of values: [Double]) -> [Int] {
         problem.requests.indices.map { index in
             let first = firstX + index * machines
             var best = problem.requests[index].source

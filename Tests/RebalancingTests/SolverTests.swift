@@ -105,7 +105,7 @@ struct SolverTests {
         var gaps: [Double] = []
         var rounded: [Double] = []
         for seed in 1_000..<3_000 as Range<UInt64> {
-            let problem = RebalancingProblem.random(seed: seed)
+            let problem = RebalancingProblem.random(seed: seed, requests: 9)
             let solution = try #require(Self.exact().solve(problem), "seed \(seed)")
             let best = problem.evaluate(solution.assignment).objective
             let (greedy, isFeasible) = problem.evaluate(GreedySolver.solve(problem))
