@@ -34,7 +34,9 @@ double price(const CbcProgram *program, const double *solution) {
 }
 
 CbcOutcome minimise(
-    const CbcProgram *program, const double *start, double seconds, double *solution, double *bound) {
+    const CbcProgram *program, const double *start, double seconds, double *solution,
+    double *bound
+) {
     OsiClpSolverInterface solver;
     solver.messageHandler()->setLogLevel(0);
     solver.getModelPtr()->setLogLevel(0);
@@ -78,7 +80,9 @@ CbcOutcome minimise(
 }  // namespace
 
 CbcOutcome cbc_minimise(
-    const CbcProgram *program, const double *start, double seconds, double *solution, double *bound) {
+    const CbcProgram *program, const double *start, double seconds, double *solution,
+    double *bound
+) {
     try {
         return minimise(program, start, seconds, solution, bound);
     } catch (const CoinError &) {

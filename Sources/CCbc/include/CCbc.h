@@ -5,8 +5,8 @@
 extern "C" {
 #endif
 
-// A program to minimise: the matrix column by column, the rows of column c at starts[c] ..< starts[c + 1].
-// Bounds may be infinite.
+// A program to minimise: the matrix column by column, the rows of column c at
+// starts[c] ..< starts[c + 1]. Bounds may be infinite.
 typedef struct {
     int variables;
     int rows;
@@ -30,13 +30,14 @@ typedef enum {
     CBC_NOTHING,
 } CbcOutcome;
 
-// Solves a program in at most so many seconds, silently, on the calling thread; several may be solved at a
-// time. `start` is a solution to begin with, or NULL. `solution` gets a value for each variable and `bound`
-// what no solution can beat.
+// Solves a program in at most so many seconds, silently, on the calling thread; several may be
+// solved at a time. `start` is a solution to begin with, or NULL. `solution` gets a value for each
+// variable and `bound` what no solution can beat.
 //
 // The C interface of CBC runs its command line inside, whose state is global; hence the C++ one.
 CbcOutcome cbc_minimise(
-    const CbcProgram *program, const double *start, double seconds, double *solution, double *bound);
+    const CbcProgram *program, const double *start, double seconds, double *solution,
+    double *bound);
 
 #ifdef __cplusplus
 }
