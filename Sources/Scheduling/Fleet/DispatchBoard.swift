@@ -38,6 +38,11 @@ struct DispatchBoard {
 
     mutating func retire(_ adapter: AdapterID) { descriptions[adapter] = nil }
 
+    /// The adapters that are resident somewhere, with their replicas; in no order.
+    var allHolders: [(id: AdapterID, replicas: [Int])] {
+        holders.map { (id: $0.key, replicas: $0.value) }
+    }
+
     /// The replicas where an adapter is resident.
     func holders(of adapter: AdapterID) -> [Int] { holders[adapter] ?? [] }
 

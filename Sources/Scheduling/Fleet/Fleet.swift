@@ -60,6 +60,9 @@ package struct Fleet {
         routes[request].map(ReplicaID.init(rawValue:))
     }
 
+    /// The adapters that are resident somewhere, with the replicas where they are; in no order.
+    package var holders: [(id: AdapterID, replicas: [Int])] { board.allHolders }
+
     package var dispatchStatus: PolicyStatus { dispatch.status }
 
     /// Requests per second that begin while others wait, or `nil` before the first measurement.
