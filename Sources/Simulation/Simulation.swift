@@ -25,6 +25,9 @@ package struct Simulation {
     /// How many replicas hold each adapter.
     var holders: [Int]
     var samples: FleetSamples
+
+    /// Migration plans that are solved and not there yet.
+    var solutions: [Int: Result<MigrationPlan, PolicyError>] = [:]
     var onRequest: (SimulatedRequest) -> Void = { _ in }
 
     /// Makes an idle fleet; `policies` has a set for each replica or none.

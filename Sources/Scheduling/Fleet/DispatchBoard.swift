@@ -100,7 +100,7 @@ struct DispatchBoard {
     }
 
     /// Fills in where the adapter of the request in question lies.
-    mutating func mark(_ adapter: AdapterID, among replicas: [ReplicaScheduler]) {
+    mutating func mark(_ adapter: AdapterID, among replicas: inout [ReplicaScheduler]) {
         if adapter.isBase {
             for replica in snapshots.indices {
                 mark(replica, isResident: true, loadTime: .zero)
@@ -128,8 +128,8 @@ struct DispatchBoard {
 }
 
 extension ReplicaScheduler {
-    /// Unfinished requests on an adapter.
-    fileprivate func requests(on adapter: AdapterID) -> Int {
+    /// Unfinished requests on an adapter; mutating as ``dispatchSnapshot(orCosts:)`` is.
+    fileprivate mutating func requests(on adapter: AdapterID) -> Int {
         queue.demand(of: adapter).unfinished
     }
 

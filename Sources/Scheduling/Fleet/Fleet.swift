@@ -71,7 +71,7 @@ package struct Fleet {
     /// What a dispatch policy would see now for a request on this adapter.
     package mutating func snapshots(for adapter: AdapterID) -> [ReplicaSnapshot] {
         board.refresh(from: &replicas)
-        board.mark(adapter, among: replicas)
+        board.mark(adapter, among: &replicas)
         return board.snapshots
     }
 
