@@ -82,7 +82,7 @@ private struct Candidate {
 
     init(_ replica: ReplicaSnapshot, for adapter: AdapterID, _ discount: Double) {
         self.replica = replica
-        var wait = replica.pendingTime
+        var wait = replica.queueTime
         let isMerged = replica.mergedAdapter == adapter && !adapter.isBase
         let fillsBatch =
             replica.batchRequests > 0 && replica.adapterRequests >= replica.batchRequests
@@ -90,18 +90,16 @@ private struct Candidate {
         self.wait = replica.isAdapterResident ? wait : wait + replica.adapterLoadTime
     }
 
-    /// By wait; of equals the one that has the adapter, then the one with less to do.
+    /// By wait; of equals the one with less to do.
     static func < (left: Candidate, right: Candidate) -> Bool {
         if left.wait != right.wait { return left.wait < right.wait }
-        if left.replica.isAdapterResident != right.replica.isAdapterResident {
-            return left.replica.isAdapterResident
-        }
         let (here, there) = (left.replica, right.replica)
         let requests = (
             here.waitingRequests &+ here.runningRequests,
             there.waitingRequests &+ there.runningRequests
         )
         if requests.0 != requests.1 { return requests.0 < requests.1 }
+        if here.pendingTime != there.pendingTime { return here.pendingTime < there.pendingTime }
         let tokens = (
             here.pendingPromptTokens &+ here.pendingOutputTokens,
             there.pendingPromptTokens &+ there.pendingOutputTokens

@@ -16,6 +16,10 @@ public struct ReplicaSnapshot: Sendable {
     /// When the replica is expected to have served all it holds, from measured step times.
     public var pendingTime: Duration
 
+    /// How long a request that comes now is expected to wait for a place in a batch; none while its
+    /// requests do not fill one.
+    public var queueTime: Duration
+
     public var freePages: Int
     public var totalPages: Int
 
@@ -40,6 +44,7 @@ public struct ReplicaSnapshot: Sendable {
         self.pendingPromptTokens = 0
         self.pendingOutputTokens = 0
         self.pendingTime = .zero
+        self.queueTime = .zero
         self.freePages = 0
         self.totalPages = 0
         self.batchRequests = 0

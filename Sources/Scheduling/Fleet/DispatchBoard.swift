@@ -142,6 +142,14 @@ extension ReplicaScheduler {
         return costs.pendingTime(of: backlog, in: configuration, isMerged: isMerged)
     }
 
+    /// As long as it takes until a place in the batch is free, if requests end evenly over the time
+    /// that all of them take.
+    private func queueTime(_ pending: Duration) -> Duration {
+        let beyond = backlog.requests - configuration.batchRequests + 1
+        guard beyond > 0 else { return .zero }
+        return pending * (Double(beyond) / Double(backlog.requests))
+    }
+
     /// Mutating only so that it is called in place: a replica is large to copy.
     fileprivate mutating func dispatchSnapshot(orCosts others: ReplicaCosts?) -> ReplicaSnapshot {
         var snapshot = ReplicaSnapshot(id: configuration.id)
@@ -155,6 +163,7 @@ extension ReplicaScheduler {
         snapshot.mergedAdapter = mode.mergedAdapter
         let costs = costs.isMeasured ? costs : others ?? costs
         snapshot.pendingTime = pendingTime(by: costs) ?? .zero
+        snapshot.queueTime = queueTime(snapshot.pendingTime)
         return snapshot
     }
 
