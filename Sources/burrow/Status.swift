@@ -46,7 +46,7 @@ struct Status: ParsableCommand {
     }
 
     func run() throws {
-        let client = AdminClient(path: try path())
+        let client = AdminClient(path: try AdminSocketPath.path(manifest: manifest, socket: socket))
         if trace { return try record(from: client) }
         let body = try client.get("/admin/status")
         let status: HostStatus
@@ -85,33 +85,5 @@ struct Status: ParsableCommand {
     private struct TraceEnd: Decodable {
         let end: String
         let decisions: Int
-    }
-
-    private func path() throws -> String {
-        if let socket { return WorkingFolder.absolute(socket) }
-        if let manifest {
-            let path = try onMainThread { () throws(HostError) in
-                AdminSocketPath(of: try ManifestReader.load(manifest).manifest)?.path
-            }
-            guard let path else {
-                throw fail("\(manifest) has no admin surface: its spec.server.admin is off")
-            }
-            return path
-        }
-        return try onlyHost(among: AdminSocketPath.all)
-    }
-
-    /// The socket that somebody answers at: a host that was killed leaves its own behind.
-    private func onlyHost(among sockets: [String]) throws -> String {
-        let answering = sockets.filter { !AdminClient(path: $0).isAbandoned }
-        if let only = answering.first, answering.count == 1 { return only }
-        let folder = AdminSocketPath.defaultFolder
-        if sockets.isEmpty { throw fail("no host runs: there is no socket in \(folder)") }
-        if answering.isEmpty {
-            throw fail("no host runs: nobody answers at any socket in \(folder)")
-        }
-        throw fail(
-            "there are \(answering.count) hosts, name one with --socket: "
-                + answering.joined(separator: ", "))
     }
 }

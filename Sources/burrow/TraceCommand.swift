@@ -10,8 +10,8 @@ import Scheduling
 struct TraceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace",
-        abstract: "Work with decision traces, which `burrow status --trace` records.",
-        subcommands: [Replay.self])
+        abstract: "Record requests, and work with what `burrow status --trace` records.",
+        subcommands: [Replay.self, RecordWorkload.self])
 
     struct Replay: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -66,6 +66,7 @@ final class AdminSurface {
         guard let server else { return then() }
         self.server = nil
         for recording in Array(engine.recordings.values) { recording.end("the host ends") }
+        engine.workload?.end("the host ends")
         server.drain(then: then)
         server.closeAll()
     }
@@ -82,11 +83,12 @@ final class AdminSurface {
             switch request.path {
             case "/admin/status": exchange.respond(status: 200, body: try status())
             case "/admin/trace": try trace(request, exchange)
+            case "/admin/workload": try workload(request, exchange)
             default:
                 throw APIError(
                     .notFound,
-                    "There is nothing at \(request.path): there are /admin/status and /admin/trace."
-                )
+                    "There is nothing at \(request.path): there are /admin/status, /admin/trace and "
+                        + "/admin/workload.")
             }
         } catch {
             exchange.respond(error)
@@ -106,6 +108,20 @@ final class AdminSurface {
             engine.attach(
                 try TraceRecording(wish, to: exchange, on: loop, writer: writer), manifest)
             log.info("the decisions of replica \(wish.replica) are recorded")
+        } catch {
+            throw APIError(.unavailable, error.description)
+        }
+    }
+
+    private func workload(_ request: HTTPRequest, _ exchange: HTTPExchange) throws(APIError) {
+        let wish = try WorkloadWish(request)
+        guard engine.workload == nil else {
+            throw APIError(.conflict, "Somebody records the requests already.")
+        }
+        do throws(LoopError) {
+            engine.attach(
+                try WorkloadRecording(wish, to: exchange, on: loop, at: Engine.now))
+            log.info("the requests are recorded")
         } catch {
             throw APIError(.unavailable, error.description)
         }

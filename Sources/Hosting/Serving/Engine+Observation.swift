@@ -117,6 +117,8 @@ extension Engine {
         finished.choices = generation.job.choicesPerPrompt
         finished.maxTokens = generation.job.maximumTokens
         metrics.requestFinished(finished)
+        let adapter = generation.job.adapter
+        workload?.ended(generation, adapter: adapter.isBase ? nil : name(of: adapter))
     }
 
     /// The body of `/metrics`.

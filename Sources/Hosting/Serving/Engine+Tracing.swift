@@ -5,7 +5,7 @@ internal import ManifestLoading
 internal import PolicyKit
 internal import Scheduling
 
-// Somebody who follows the decisions of a replica.
+// Those who follow the decisions of a replica, or the requests.
 extension Engine {
     /// Has the recording take all records from now on; one for each replica.
     func attach(_ recording: TraceRecording, _ manifest: Manifest) {
@@ -24,6 +24,13 @@ extension Engine {
                     policies.batching, manifest.selection(of: .batching), replica: replica),
                 fairness: TraceHeader.Policy(
                     policies.fairness, manifest.selection(of: .fairness), replica: replica)))
+    }
+
+    /// Has the recording take all requests that come from now on.
+    func attach(_ recording: WorkloadRecording) {
+        workload = recording
+        recording.onEnd = { [weak self] in self?.workload = nil }
+        recording.begin(adapters: catalog.entries.map(\.name))
     }
 
     /// Hands on what was recorded.

@@ -51,6 +51,8 @@ package final class Engine {
     var solver: JobThread<MigrationTask>?
     /// Those who follow decisions, by replica.
     var recordings: [Int: TraceRecording] = [:]
+    /// Who follows the requests.
+    var workload: WorkloadRecording?
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///

@@ -8,13 +8,15 @@ final class TraceListener: Sendable {
     private let header: [UInt8]
 
     /// Waits for the header: from then on every decision is recorded.
-    static func start(_ server: BurrowProcess, _ more: [String]) async throws -> TraceListener {
-        try await onThread { try TraceListener(server, more) }
+    static func start(
+        _ server: BurrowProcess, _ more: [String], command: [String] = ["status", "--trace"]
+    ) async throws -> TraceListener {
+        try await onThread { try TraceListener(server, command + more) }
     }
 
-    private init(_ server: BurrowProcess, _ more: [String]) throws {
+    private init(_ server: BurrowProcess, _ arguments: [String]) throws {
         child = try ChildProcess(
-            Built.burrow, ["status", "--socket", server.adminSocket, "--trace"] + more,
+            Built.burrow, arguments + ["--socket", server.adminSocket],
             in: TestFolder(), collectsOutput: false)
         var line: [UInt8] = []
         while line.last != 0x0A {
