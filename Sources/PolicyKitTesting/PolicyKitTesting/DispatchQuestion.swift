@@ -56,6 +56,11 @@ extension SeededGenerator {
         replica.pendingTime = duration(upToMicroseconds: chance(oneIn: 3) ? 0 : 90_000_000)
         replica.totalPages = skewed(upTo: 10_000)
         replica.freePages = integer(0...replica.totalPages)
+        replica.batchRequests = skewed(upTo: 64)
+        replica.adapterRequests = integer(0...(replica.waitingRequests + replica.runningRequests))
+        if chance(oneIn: 4) {
+            replica.mergedAdapter = AdapterID(rawValue: UInt32(integer(1...8)))
+        }
         replica.isAdapterResident = chance(oneIn: 2)
         replica.adapterLoadTime = duration(upToMicroseconds: 500_000)
         return replica
