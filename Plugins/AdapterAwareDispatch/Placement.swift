@@ -2,232 +2,306 @@
 
 import PolicyKit
 
-/// Where adapters should lie: the burst-tolerance greedy of dLoRA (§5.1; the objective is SHEPHERD's).
+/// The burst-tolerance greedy of dLoRA §5.1.
 ///
-/// The burst tolerance of an adapter is how many requests fit into the memory that the replicas with it
-/// have left, over its share of all requests. The adapter with the least of it gets one more replica,
-/// until that would take more from another than it gives to this one. Adapters that lie nowhere have
-/// none, so they come first, the most wanted before the others.
+/// The burst tolerance of an adapter is its peak capacity, the requests that fit into the
+/// unallocated memory of the replicas that hold it, over its average load. With lengths in tokens
+/// that is, but for a factor that all adapters share, bytes over tokens that came.
 struct Placement {
-    private struct Replica {
-        /// Bytes that adapters and keys and values may take, and that adapters may.
-        var unallocated: Double
-        var room: Int
-        var adapters: [Int] = []
+    /// What an adapter is asked for.
+    struct Demand {
+        /// Tokens, prompts and the most that may be generated; above 0.
+        var tokens: Double
+
+        /// Whether any of it comes from requests.
+        var isKnown: Bool
     }
 
-    private struct Adapter {
-        let id: AdapterID
-        let bytes: Int
-        let share: Double
-        let holders: Set<Int>
-        var replicas: Set<Int> = []
-        /// The sum of what its replicas have left.
-        var capacity = 0.0
+    struct Limits {
+        var reserve: Double
+        var loads: Int
 
-        var tolerance: Double { capacity / share }
+        /// Loads that may follow one another without a better placement.
+        var patience: Int
     }
 
-    private let fleet: FleetSnapshot
-    private let requestBytes: Double
-    private var replicas: [Replica]
-    private var adapters: [Adapter]
+    /// How urgently an adapter needs a copy; the most urgent is the least.
+    private struct Urgency: Comparable {
+        var tolerance: Double
+        var tokens: Double
+        var adapter: Int
 
-    /// Adapters by tolerance; an entry that is out of date is put back when it comes up.
-    private var order: Heap<Rank> = Heap()
-
-    /// Replicas by what they have left, likewise.
-    private var places: Heap<Space> = Heap()
-
-    private struct Rank: Comparable {
-        let tolerance: Double
-        let share: Double
-        let index: Int
-
-        static func < (left: Rank, right: Rank) -> Bool {
+        static func < (left: Urgency, right: Urgency) -> Bool {
             if left.tolerance != right.tolerance { return left.tolerance < right.tolerance }
-            return left.share != right.share ? left.share > right.share : left.index < right.index
+            if left.tokens != right.tokens { return left.tokens > right.tokens }
+            return left.adapter < right.adapter
         }
     }
 
+    /// The replica with the most unallocated memory is the least.
     private struct Space: Comparable {
-        let unallocated: Double
-        let index: Int
+        var unallocated: Int
+        var replica: Int
 
         static func < (left: Space, right: Space) -> Bool {
             left.unallocated != right.unallocated
-                ? left.unallocated > right.unallocated : left.index < right.index
+                ? left.unallocated > right.unallocated : left.replica < right.replica
         }
     }
 
-    /// A placement with only the pinned adapters where they are. `rates` are those of the fleet's
-    /// adapters, `footprint` is how many tokens a request takes, and `reserve` is the share of the
-    /// memory for adapters that is left for loading on demand.
-    init(of fleet: FleetSnapshot, rates: [Double], footprint: Double, reserve: Double) {
+    /// How good a placement is: the minimum tolerance, and where that is 0, how much of the demand
+    /// finds its adapter somewhere.
+    private struct Score {
+        var minimum: Double
+        var covered: Double
+
+        /// Better by 5 % at least: less is not worth loading for.
+        func isBetter(than other: Score) -> Bool {
+            minimum > other.minimum * 1.05
+                || (minimum >= other.minimum && covered > other.covered * (1 + 1e-9))
+        }
+    }
+
+    private struct Step {
+        var isLoad: Bool
+        var adapter: Int
+        var replica: Int
+    }
+
+    /// An adapter loses a copy to one without any only where that is wanted so many times as much.
+    private static let displacement = 2.0
+
+    /// Copies looked at for one that can leave, before giving up.
+    private static let mostVictims = 64
+
+    private let fleet: FleetSnapshot
+    private let demands: [Demand]
+    private let limits: Limits
+    private var memory: FleetMemory
+    private var adapters: IndexedHeap<Urgency>
+    private var replicas: IndexedHeap<Space>
+    private var loads: [Int]
+    private var covered = 0.0
+    private var steps: [Step] = []
+
+    /// Copies that may leave, the most tolerant adapters last; `nil` before they are asked for.
+    private var victims: [Step]?
+
+    init(_ fleet: FleetSnapshot, demands: [Demand], limits: Limits) {
         self.fleet = fleet
-        let tokenBytes = fleet.replicas.first.map {
-            Double($0.pageBytes) / Double(max(1, $0.pageTokens))
+        self.demands = demands
+        self.limits = limits
+        self.memory = FleetMemory(fleet, reserve: limits.reserve)
+        self.adapters = IndexedHeap(count: demands.count)
+        self.replicas = IndexedHeap(count: fleet.replicas.count)
+        self.loads = [Int](repeating: 0, count: fleet.replicas.count)
+        for replica in fleet.replicas.indices { rank(replica: replica) }
+    }
+
+    /// What was found, in the order in which it is to be done.
+    var moves: [AdapterMove] {
+        steps.map { step in
+            AdapterMove(
+                step.isLoad ? .load : .unload, fleet.adapters[step.adapter].id,
+                on: fleet.replicas[step.replica].id)
         }
-        requestBytes = max(1, (tokenBytes ?? 0) * max(1, footprint))
-        replicas = fleet.replicas.map { replica in
-            let room = Int(Double(replica.adapterBytes) * (1 - reserve))
-            return Replica(
-                unallocated: Double(replica.adapterBytes)
-                    + Double(replica.load.totalPages) * Double(replica.pageBytes), room: room)
+    }
+
+    /// Adapters that requests have named come first, also at the cost of others; those that nobody
+    /// asked for take what is left.
+    mutating func improve() {
+        let eligible = demands.indices.filter { !fleet.adapters[$0].id.isBase }
+        let known = eligible.filter { demands[$0].isKnown }
+        if !known.isEmpty { raiseMinimum(of: mostWanted(of: known), byUnloading: true) }
+        if known.count < eligible.count { raiseMinimum(of: eligible, byUnloading: false) }
+    }
+
+    /// All of them where the fleet has memory for one copy of each; otherwise the most wanted, whose
+    /// single copies take half of the memory.
+    ///
+    /// Otherwise the minimum would stay 0, and the least wanted adapter's first copy would come
+    /// before the second of the most wanted.
+    private func mostWanted(of known: [Int]) -> [Int] {
+        let available = fleet.replicas.reduce(0.0) { $0 + Double(max(0, $1.adapterBytes)) }
+        let wanted = known.reduce(0.0) { $0 + Double(memory.bytes[$1]) }
+        if wanted <= available { return known }
+        var left = available / 2
+        let sorted = known.sorted {
+            (demands[$1].tokens, $0) < (demands[$0].tokens, $1)
         }
-        let sum = max(rates.reduce(0, +), .leastNormalMagnitude)
-        adapters = zip(fleet.adapters, rates).map { adapter, rate in
-            Adapter(
-                id: adapter.id, bytes: adapter.bytes, share: max(rate / sum, 1e-12),
-                holders: Set(adapter.holders.map(\.rawValue)))
+        return Array(
+            sorted.prefix { adapter in
+                left -= Double(memory.bytes[adapter])
+                return left >= 0
+            })
+    }
+
+    /// Gives the adapter of the lowest tolerance another copy, again and again, and goes back to
+    /// the best placement on the way.
+    private mutating func raiseMinimum(of some: [Int], byUnloading canUnload: Bool) {
+        covered = 0
+        for adapter in some {
+            rank(adapter)
+            if memory.copies[adapter] > 0 { covered += demands[adapter].tokens }
         }
-        for (index, adapter) in fleet.adapters.enumerated() where adapter.isPinned {
-            for holder in adapter.holders where replicas.indices.contains(holder.rawValue) {
-                put(index, on: holder.rawValue)
+        guard var best = score else { return }
+        var kept = steps.count
+        var sinceBest = 0
+        while let lowest = adapters.top, sinceBest <= limits.patience,
+            addCopy(of: lowest.item, byUnloading: canUnload)
+        {
+            guard let here = score else { break }
+            let isBetter =
+                limits.patience > 0 ? here.isBetter(than: best) : here.minimum >= best.minimum
+            if isBetter {
+                best = here
+                kept = steps.count
+                sinceBest = 0
+            } else {
+                sinceBest += 1
             }
         }
+        while steps.count > kept { undo() }
+        for adapter in some { adapters.remove(adapter) }
     }
 
-    /// Requests that fit into what an adapter's replicas have left, over its share of all requests.
-    func tolerance(of index: Int) -> Double { adapters[index].tolerance / requestBytes }
+    private var score: Score? {
+        adapters.top.map { Score(minimum: $0.key.tolerance, covered: covered) }
+    }
 
-    /// The replicas of each adapter of the fleet, in order.
-    var replicasByAdapter: [[Int]] { adapters.map { $0.replicas.sorted() } }
+    // MARK: - Steps
 
-    // MARK: - Filling
-
-    /// Adds replicas of adapters while that makes the least tolerance no smaller.
-    mutating func fill() {
-        for index in adapters.indices { order.push(rank(index)) }
-        for index in replicas.indices { places.push(space(index)) }
-        while let first = order.pop() {
-            guard first == rank(first.index) else {
-                order.push(rank(first.index))
-                continue
-            }
-            guard let place = place(for: first.index) else {
-                // One that fits nowhere holds nobody up who lies nowhere yet.
-                if first.tolerance == 0 { continue }
-                return
-            }
-            guard first.tolerance == 0 || isGood(first.index, on: place) else { return }
-            put(first.index, on: place)
-            order.push(rank(first.index))
-            places.push(space(place))
+    private mutating func addCopy(of adapter: Int, byUnloading canUnload: Bool) -> Bool {
+        if let replica = roomiest(for: adapter) {
+            carryOut(Step(isLoad: true, adapter: adapter, replica: replica))
+            return true
         }
+        guard canUnload, let leaving = victim(for: adapter) else { return false }
+        carryOut(leaving)
+        carryOut(Step(isLoad: true, adapter: adapter, replica: leaving.replica))
+        return true
     }
 
-    private func rank(_ index: Int) -> Rank {
-        Rank(tolerance: adapters[index].tolerance, share: adapters[index].share, index: index)
-    }
-
-    private func space(_ index: Int) -> Space {
-        Space(unallocated: replicas[index].unallocated, index: index)
-    }
-
-    /// The replica without the adapter that has most left: one where it lies already, if there is one
-    /// with room, so that little has to be loaded.
-    private mutating func place(for index: Int) -> Int? {
-        let held = adapters[index].holders.filter { isPossible(index, on: $0) }
-        if let best = held.min(by: { space($0) < space($1) }) { return best }
-        var passed: [Space] = []
-        defer { for space in passed { places.push(space) } }
-        while let next = places.pop() {
-            // An entry that is out of date has a newer one behind it.
-            guard next == space(next.index) else { continue }
-            passed.append(next)
-            if isPossible(index, on: next.index) { return next.index }
+    /// The replica without the adapter and with room for it that has the most unallocated memory.
+    private mutating func roomiest(for adapter: Int) -> Int? {
+        var passed: [Int] = []
+        defer { for replica in passed { rank(replica: replica) } }
+        while let top = replicas.top {
+            let replica = top.item
+            if memory.room[replica] >= memory.bytes[adapter], !memory.holds(adapter, replica) {
+                return replica
+            }
+            passed.append(replica)
+            replicas.remove(replica)
         }
         return nil
     }
 
-    private func isPossible(_ index: Int, on replica: Int) -> Bool {
-        replicas.indices.contains(replica) && !adapters[index].replicas.contains(replica)
-            && adapters[index].bytes <= replicas[replica].room
+    private mutating func carryOut(_ step: Step) {
+        steps.append(step)
+        apply(step.isLoad, step.adapter, step.replica)
+        loads[step.replica] += step.isLoad ? 1 : 0
+        rank(replica: step.replica)
     }
 
-    /// Whether no adapter on the replica would then tolerate less than this one does now.
-    private func isGood(_ index: Int, on replica: Int) -> Bool {
-        let least = adapters[index].tolerance
-        let bytes = Double(adapters[index].bytes)
-        return replicas[replica].adapters.allSatisfy {
-            (adapters[$0].capacity - bytes) / adapters[$0].share >= least
+    private mutating func undo() {
+        guard let step = steps.popLast() else { return }
+        apply(!step.isLoad, step.adapter, step.replica)
+        loads[step.replica] -= step.isLoad ? 1 : 0
+        rank(replica: step.replica)
+    }
+
+    private mutating func apply(_ isLoad: Bool, _ adapter: Int, _ replica: Int) {
+        let wasThere = memory.copies[adapter] > 0
+        if isLoad {
+            memory.load(adapter, on: replica)
+        } else {
+            memory.drop(adapter, from: replica)
+        }
+        if adapters.contains(adapter), wasThere != (memory.copies[adapter] > 0) {
+            covered += isLoad ? demands[adapter].tokens : -demands[adapter].tokens
+        }
+        for other in memory.held[replica] where adapters.contains(other) { rank(other) }
+        if adapters.contains(adapter) { rank(adapter) }
+    }
+
+    private mutating func rank(_ adapter: Int) {
+        adapters.set(
+            adapter,
+            Urgency(
+                tolerance: Double(memory.capacity[adapter]) / demands[adapter].tokens,
+                tokens: demands[adapter].tokens, adapter: adapter))
+    }
+
+    /// A replica without room for anything is not looked at.
+    private mutating func rank(replica: Int) {
+        if loads[replica] < limits.loads, memory.room[replica] > 0 {
+            replicas.set(
+                replica, Space(unallocated: memory.unallocated[replica], replica: replica))
+        } else {
+            replicas.remove(replica)
         }
     }
 
-    private mutating func put(_ index: Int, on replica: Int) {
-        let bytes = Double(adapters[index].bytes)
-        for other in replicas[replica].adapters {
-            adapters[other].capacity -= bytes
-            order.push(rank(other))
+    // MARK: - Unloading
+
+    /// A copy that can leave for the adapter: of an adapter that nobody asks for, or one that stays
+    /// more tolerant than this one is, or one that is wanted much less.
+    private mutating func victim(for adapter: Int) -> Step? {
+        var candidates = victims ?? copiesByTolerance()
+        defer { victims = candidates }
+        var place = candidates.count - 1
+        var left = Self.mostVictims
+        while place >= 0, left > 0 {
+            let candidate = candidates[place]
+            guard memory.holds(candidate.adapter, candidate.replica) else {
+                candidates.remove(at: place)
+                place -= 1
+                continue
+            }
+            if canLeave(candidate, for: adapter) {
+                candidates.remove(at: place)
+                return candidate
+            }
+            place -= 1
+            left -= 1
         }
-        replicas[replica].unallocated -= bytes
-        replicas[replica].room -= adapters[index].bytes
-        replicas[replica].adapters.append(index)
-        adapters[index].replicas.insert(replica)
-        adapters[index].capacity += replicas[replica].unallocated
+        return nil
     }
 
-    // MARK: - Moves
+    private func canLeave(_ copy: Step, for adapter: Int) -> Bool {
+        let (other, replica) = (copy.adapter, copy.replica)
+        guard other != adapter, loads[replica] < limits.loads, !memory.holds(adapter, replica),
+            memory.room[replica] + memory.bytes[other] >= memory.bytes[adapter]
+        else { return false }
+        if !adapters.contains(other) { return true }
+        let rest = Double(memory.capacity[other] - memory.unallocated[replica])
+        if rest / demands[other].tokens
+            > Double(memory.capacity[adapter]) / demands[adapter].tokens
+        {
+            return memory.copies[other] > 1
+        }
+        return memory.copies[adapter] == 0 && memory.copies[other] == 1
+            && demands[other].tokens * Self.displacement < demands[adapter].tokens
+    }
 
-    /// What to drop and to load, replica by replica: drops come first, and only as many as the loads
-    /// need, the least wanted adapters first.
-    var moves: [AdapterMove] {
-        var held = [[Int]](repeating: [], count: replicas.count)
-        for (index, adapter) in adapters.enumerated() {
-            for holder in adapter.holders where held.indices.contains(holder) {
-                held[holder].append(index)
+    private func copiesByTolerance() -> [Step] {
+        var copies: [(tolerance: Double, step: Step)] = []
+        // Copies that this placement wants itself are not among those that lay there before.
+        for (adapter, entry) in fleet.adapters.enumerated() where !entry.isPinned {
+            let tolerance = Double(memory.capacity[adapter]) / demands[adapter].tokens
+            for holder in entry.holders where fleet.replicas.indices.contains(holder.rawValue) {
+                copies.append(
+                    (
+                        tolerance,
+                        Step(isLoad: false, adapter: adapter, replica: holder.rawValue)
+                    ))
             }
         }
-        var moves: [AdapterMove] = []
-        for (number, replica) in replicas.enumerated() {
-            let wanted = Set(replica.adapters)
-            let missing = replica.adapters.filter { !adapters[$0].holders.contains(number) }
-            var lacking =
-                missing.reduce(0) { $0 + adapters[$1].bytes }
-                - (fleet.replicas[number].adapterBytes - fleet.replicas[number].usedAdapterBytes)
-            let spare = held[number].filter { !wanted.contains($0) && !fleet.adapters[$0].isPinned }
-                .sorted { (adapters[$0].share, $1) < (adapters[$1].share, $0) }
-            let id = ReplicaID(rawValue: number)
-            for index in spare where lacking > 0 {
-                lacking -= adapters[index].bytes
-                moves.append(AdapterMove(.unload, adapters[index].id, on: id))
-            }
-            moves += missing.map { AdapterMove(.load, adapters[$0].id, on: id) }
+        copies.sort { left, right in
+            (left.tolerance, right.step.adapter, right.step.replica)
+                < (right.tolerance, left.step.adapter, left.step.replica)
         }
-        return moves
-    }
-}
-
-/// A binary heap: the least comes first.
-struct Heap<Element: Comparable> {
-    private var elements: [Element] = []
-
-    mutating func push(_ element: Element) {
-        elements.append(element)
-        var position = elements.count - 1
-        while position > 0 {
-            let parent = (position - 1) / 2
-            guard elements[position] < elements[parent] else { return }
-            elements.swapAt(position, parent)
-            position = parent
-        }
-    }
-
-    mutating func pop() -> Element? {
-        guard let first = elements.first, let last = elements.popLast() else { return nil }
-        guard !elements.isEmpty else { return first }
-        elements[0] = last
-        var position = 0
-        while true {
-            var least = position
-            for child in [2 * position + 1, 2 * position + 2]
-            where child < elements.count && elements[child] < elements[least] {
-                least = child
-            }
-            if least == position { return first }
-            elements.swapAt(position, least)
-            position = least
-        }
+        return copies.map(\.step)
     }
 }

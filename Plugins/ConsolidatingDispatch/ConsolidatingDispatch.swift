@@ -10,49 +10,60 @@ public func burrowPluginExport() -> UnsafeMutableRawPointer {
     PluginExport.retained([ConsolidatingDispatch.self])
 }
 
-/// The busiest replica that still has room takes a request, so that idle ones stay idle (Punica,
-/// MLSys '24, §5.1).
+/// Fills one replica after the other (Punica, MLSys '24, §5.1): the busiest that still has room
+/// takes the request.
 final class ConsolidatingDispatch: DispatchPolicy {
     static var descriptor: PolicyDescriptor {
         PolicyDescriptor(
             type: "consolidating-dispatch", version: "1.0.0",
-            summary: "Sends a request to the busiest replica that has room for it, so that the "
-                + "others stay free to be given back; Punica's scheduling.")
+            summary: "The busiest replica that has room for the request takes it, so that others "
+                + "stay idle; Punica's scheduling.")
     }
 
-    init(parameters: NoParameters, seed: UInt64) throws(PolicyError) {}
+    private let pageTokens: Int
+
+    init(parameters: Parameters, seed: UInt64) { pageTokens = parameters.pageTokens }
 
     func choose(
         for request: RequestSnapshot, among replicas: Span<ReplicaSnapshot>, at now: Instant
     ) throws(PolicyError) -> ReplicaID {
         guard !replicas.isEmpty else { throw PolicyError("there is no replica to choose from") }
-        var busiest: ReplicaSnapshot?
-        var freest = replicas[0]
+        var busiest: (requests: Int, id: ReplicaID)?
+        var least = 0
         for index in replicas.indices {
             let replica = replicas[index]
-            if replica.pendingTime < freest.pendingTime { freest = replica }
-            guard Self.hasRoom(replica, for: request) else { continue }
-            if let found = busiest, Self.requests(replica) < Self.requests(found) { continue }
-            // Of equally busy ones the one with the highest number, as Punica says.
-            if let found = busiest, Self.requests(replica) == Self.requests(found),
-                replica.id < found.id
-            {
-                continue
+            if hasRoom(replica, for: request) {
+                let here = (requests: Self.requests(of: replica), id: replica.id)
+                if busiest.map({ $0 < here }) ?? true { busiest = here }
             }
-            busiest = replica
+            if Self.waits(replica, lessThan: replicas[least]) { least = index }
         }
-        return busiest?.id ?? freest.id
+        return busiest?.id ?? replicas[least].id
     }
 
-    private static func requests(_ replica: ReplicaSnapshot) -> Int {
+    /// Whether the batch is not full and the prompt finds free pages. A page of the prompt that is
+    /// in the prefix cache counts as if it were not.
+    private func hasRoom(_ replica: ReplicaSnapshot, for request: RequestSnapshot) -> Bool {
+        let prompt = max(0, request.promptTokens)
+        let pages = prompt / pageTokens + (prompt % pageTokens > 0 ? 1 : 0)
+        return Self.requests(of: replica) < replica.batchRequests && pages <= replica.freePages
+    }
+
+    private static func requests(of replica: ReplicaSnapshot) -> Int {
         replica.waitingRequests &+ replica.runningRequests
     }
 
-    /// Whether it would run at once: a place in the batch, and pages for its prompt beside what waits.
-    private static func hasRoom(_ replica: ReplicaSnapshot, for request: RequestSnapshot) -> Bool {
-        let isBatchFull =
-            replica.batchRequests > 0 && requests(replica) >= replica.batchRequests
-        let pages = max(1, request.promptTokens / 16 &+ 1)
-        return !isBatchFull && (replica.totalPages == 0 || replica.freePages >= pages)
+    /// By predicted wait, then fewer requests, fewer pending tokens, the lower identifier, as the
+    /// built-in `least-pending`.
+    private static func waits(_ left: ReplicaSnapshot, lessThan right: ReplicaSnapshot) -> Bool {
+        func key(_ replica: ReplicaSnapshot) -> (Duration, Int, Int, ReplicaID) {
+            (
+                replica.queueTime
+                    + (replica.isAdapterResident ? .zero : replica.adapterLoadTime),
+                requests(of: replica),
+                replica.pendingPromptTokens &+ replica.pendingOutputTokens, replica.id
+            )
+        }
+        return key(left) < key(right)
     }
 }

@@ -5,7 +5,7 @@ import PolicyKit
 extension GreedyMigration {
     struct Parameters: PolicyParameters {
         @Parameter(
-            "How much longer than the mean a replica with waiting requests may be busy.",
+            "How much longer than on the mean requests may have to wait for a place in the batch of a replica.",
             in: .zero...(.seconds(3_600)))
         var queueDelay: Duration = .milliseconds(500)
 

@@ -10,38 +10,56 @@ public func burrowPluginExport() -> UnsafeMutableRawPointer {
     PluginExport.retained([RoundRobin.self])
 }
 
-/// Each request goes to the replica after the one before.
+/// One replica after the other, whatever they hold.
 final class RoundRobin: DispatchPolicy {
     static var descriptor: PolicyDescriptor {
         PolicyDescriptor(
             type: "round-robin", version: "1.0.0",
-            summary: "Replicas take requests in turn, whatever they have to do and whichever "
-                + "adapters they hold; a baseline.")
+            summary: "Replicas take requests in turn, whatever they hold and whichever adapters "
+                + "are resident; a baseline.")
     }
 
     private static let schema = "turn/1"
-    private var turn: UInt64 = 0
 
-    init(parameters: NoParameters, seed: UInt64) throws(PolicyError) {}
+    /// Who had the last turn; `nil` before the first.
+    private var last: ReplicaID?
+
+    init(parameters: NoParameters, seed: UInt64) {}
 
     func choose(
         for request: RequestSnapshot, among replicas: Span<ReplicaSnapshot>, at now: Instant
     ) throws(PolicyError) -> ReplicaID {
         guard !replicas.isEmpty else { throw PolicyError("there is no replica to choose from") }
-        defer { turn &+= 1 }
-        return replicas[Int(turn % UInt64(replicas.count))].id
+        // The order in which they are shown does not matter: the next higher identifier, or the
+        // lowest of all.
+        var lowest = replicas[0].id
+        var next: ReplicaID?
+        for index in replicas.indices {
+            let id = replicas[index].id
+            lowest = min(lowest, id)
+            if let last, id > last { next = min(next ?? id, id) }
+        }
+        let chosen = next ?? lowest
+        last = chosen
+        return chosen
     }
 
     func exportState() -> PolicyState? {
-        PolicyState(
+        let word = Int64(last?.rawValue ?? -1)
+        return PolicyState(
             schema: Self.schema,
-            bytes: (0..<8).map { UInt8(truncatingIfNeeded: turn >> UInt64(8 * $0)) })
+            bytes: (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) })
     }
 
     func importState(_ state: PolicyState) throws(PolicyError) {
-        guard state.schema == Self.schema, state.bytes.count == 8 else {
-            throw PolicyError("the state is no turn of '\(Self.schema)'")
+        guard state.schema == Self.schema else {
+            throw PolicyError("round-robin keeps '\(Self.schema)', not '\(state.schema)'")
         }
-        turn = (0..<8).reduce(0) { $0 | UInt64(state.bytes[$1]) << UInt64(8 * $1) }
+        guard state.bytes.count == 8 else {
+            throw PolicyError("the state has \(state.bytes.count) bytes: expected 8")
+        }
+        let word = (0..<8).reduce(Int64(0)) { $0 | Int64(state.bytes[$1]) << (8 * $1) }
+        guard word >= -1 else { throw PolicyError("the state holds replica \(word)") }
+        last = word < 0 ? nil : ReplicaID(rawValue: Int(word))
     }
 }

@@ -6,7 +6,7 @@ package import PolicyKit
 /// has no memory left while another has, and not again before a cool-down (dLoRA §5.2 triggers on the
 /// same two, but looks every ten seconds only).
 package struct RebalancingTrigger: Sendable, Equatable {
-    /// How much longer than the mean a replica with waiting requests may be busy.
+    /// How much longer than the mean requests may have to wait for a place in a batch.
     package var queueDelay: Duration
 
     /// The share of free pages below which a replica is short of memory.
@@ -32,9 +32,9 @@ package struct RebalancingTrigger: Sendable, Equatable {
         var sum = 0.0
         var longest = 0.0
         for index in replicas.indices {
-            let pending = replicas[index].pendingTime.inSeconds
-            sum += pending
-            if replicas[index].waitingRequests > 0 { longest = max(longest, pending) }
+            let wait = replicas[index].queueTime.inSeconds
+            sum += wait
+            if replicas[index].waitingRequests > 0 { longest = max(longest, wait) }
         }
         return longest - sum / Double(replicas.count) > queueDelay.inSeconds
     }

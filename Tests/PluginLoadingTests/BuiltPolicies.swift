@@ -28,6 +28,12 @@ struct BuiltPolicies {
         try registry.makeFairness(type, values: values, seed: 1)
     }
 
+    func dispatch(
+        _ type: String, _ values: [String: ParameterValue] = [:]
+    ) throws -> any DispatchPolicy {
+        try registry.makeDispatch(type, values: values, seed: 1)
+    }
+
     func gating(
         _ type: String, _ values: [String: ParameterValue] = [:]
     ) throws -> any GatingPolicy {

@@ -120,7 +120,7 @@ struct FleetProblemTests {
     private static func replicas(_ state: State) -> [ReplicaSnapshot] {
         state.pending.indices.map { index in
             var replica = ReplicaSnapshot(id: ReplicaID(rawValue: index))
-            replica.pendingTime = .milliseconds(state.pending[index])
+            replica.queueTime = .milliseconds(state.pending[index])
             replica.waitingRequests = state.waiting[index]
             replica.freePages = state.free[index]
             replica.totalPages = 100

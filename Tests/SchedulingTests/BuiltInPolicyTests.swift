@@ -25,7 +25,7 @@ struct BuiltInPolicyTests {
     private func choose(_ replicas: [Replica]) throws -> Int {
         let snapshots = replicas.enumerated().map { index, replica in
             var snapshot = ReplicaSnapshot(id: ReplicaID(rawValue: index))
-            snapshot.pendingTime = .milliseconds(replica.pending)
+            snapshot.queueTime = .milliseconds(replica.pending)
             snapshot.isAdapterResident = replica.load == nil
             snapshot.adapterLoadTime = .milliseconds(replica.load ?? 0)
             snapshot.waitingRequests = replica.requests

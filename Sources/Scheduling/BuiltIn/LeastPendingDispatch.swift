@@ -4,8 +4,9 @@ package import PolicyKit
 
 /// Sends a request where it is expected to wait least (dLoRA §5.1, short-term dispatch).
 ///
-/// The expectation is `pendingTime + adapterLoadTime`. Ties, and so all replicas before the first
-/// measurement, are broken by fewer requests, then fewer pending tokens, then the lower identifier.
+/// The expectation is `queueTime + adapterLoadTime`. Ties, and so all replicas with a place in their
+/// batches, are broken by fewer requests, then less pending time, fewer pending tokens, the lower
+/// identifier.
 package final class LeastPendingDispatch: DispatchPolicy {
     package static var descriptor: PolicyDescriptor {
         PolicyDescriptor(
@@ -36,7 +37,7 @@ package final class LeastPendingDispatch: DispatchPolicy {
 
     private static func wait(_ replica: ReplicaSnapshot) -> Duration {
         replica.isAdapterResident
-            ? replica.pendingTime : replica.pendingTime + replica.adapterLoadTime
+            ? replica.queueTime : replica.queueTime + replica.adapterLoadTime
     }
 
     private static func isLessLoaded(
@@ -47,6 +48,7 @@ package final class LeastPendingDispatch: DispatchPolicy {
             right.waitingRequests &+ right.runningRequests
         )
         if requests.0 != requests.1 { return requests.0 < requests.1 }
+        if left.pendingTime != right.pendingTime { return left.pendingTime < right.pendingTime }
         let tokens = (
             left.pendingPromptTokens &+ left.pendingOutputTokens,
             right.pendingPromptTokens &+ right.pendingOutputTokens
