@@ -29,6 +29,7 @@ extension ReplicaScheduler {
         costs.observeCopy(bytes: bytes, took: time)
         residency.letGo(id, at: now)
         forgetRetired()
+        takeGrants()
     }
 
     /// A copy that an action asked for could not be built.
@@ -37,6 +38,7 @@ extension ReplicaScheduler {
         counters.failedMerges += 1
         residency.letGo(id, at: now)
         forgetRetired()
+        takeGrants()
     }
 
     /// Merged copies that the caller must build and drop, in this order.

@@ -158,6 +158,7 @@ extension ReplicaScheduler {
         if let merged = step.mode.mergedAdapter {
             residency.letGo(merged, at: now)
             forgetRetired()
+            takeGrants()
         }
         return step
     }
