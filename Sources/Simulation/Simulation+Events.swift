@@ -162,7 +162,10 @@ extension Simulation {
         guard let index = replicas[replica].steps.firstIndex(where: { $0.plan.number == number })
         else { return }
         var step = replicas[replica].steps[index]
-        var seconds = setup.costs.seconds(of: step.plan.work)
+        let cached = step.plan.entries.reduce(0) { $0 + $1.position }
+        var seconds =
+            setup.costs.seconds(of: step.plan.work, cachedTokens: cached)
+            * slowdown(of: replica)
         if setup.costs.noise > 0 {
             seconds *= max(0.1, 1 + setup.costs.noise * replicas[replica].random.normal())
         }
@@ -184,7 +187,20 @@ extension Simulation {
         events.add(
             .nearlyDone(step: number), on: replica,
             at: max(now, end.advanced(by: .zero - head)))
-        events.add(.stepDone, on: replica, at: end)
+        let tokens = step.plan.entries.count(where: \.samples)
+        let between = setup.costs.between + setup.costs.betweenPerToken * Double(tokens)
+        events.add(
+            .stepDone, on: replica, at: end.advanced(by: .simulated(seconds: between)))
+    }
+
+    /// By what an iteration takes longer since others compute beside it.
+    private func slowdown(of replica: Int) -> Double {
+        guard setup.costs.contention > 0 else { return 1 }
+        let busy = replicas.indices.count { other in
+            guard other != replica, case .stepping = replicas[other].state else { return false }
+            return true
+        }
+        return 1 + setup.costs.contention * Double(busy)
     }
 
     private mutating func stepDone(on replica: Int) {
