@@ -130,7 +130,9 @@ let package = Package(
             name: "ExecutorBenchmark",
             dependencies: ["Inference", "MoLE", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
-            exclude: ["README.md", "RESULTS.md", "accuracy", "dlora", "executor", "mole"],
+            exclude: [
+                "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "mole",
+            ],
             swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),

@@ -11,7 +11,7 @@ nonisolated package struct Calibration: Sendable {
         /// The sum of the positions at which its requests went on.
         package var cachedTokens: Int
 
-        /// The median, in seconds.
+        /// The mean in seconds, without runs that took more than twice the median.
         package var seconds: Double
 
         /// The standard deviation of its times over their median, as far as the middle of their
@@ -59,6 +59,14 @@ nonisolated package struct Calibration: Sendable {
 extension [Double] {
     /// The upper one of the two in the middle; zero of nothing.
     nonisolated var median: Double { isEmpty ? 0 : sorted()[count / 2] }
+
+    /// The mean of all but those above twice the median. Disturbances only ever make a step longer, and
+    /// what serves meets them as well: the median would leave them out.
+    nonisolated var trimmedMean: Double {
+        let most = 2 * median
+        let kept = filter { $0 <= most }
+        return kept.isEmpty ? 0 : kept.reduce(0, +) / Double(kept.count)
+    }
 
     /// 1.4826 times the median distance from the median, over the median: the relative standard
     /// deviation of a normal distribution with these quartiles.

@@ -146,7 +146,7 @@ package struct CalibrationRun {
             calibration.steps.append(
                 .init(
                     work: designs[index].work(ranks: ranks),
-                    cachedTokens: designs[index].cachedTokens, seconds: times.median,
+                    cachedTokens: designs[index].cachedTokens, seconds: times.trimmedMean,
                     spread: times.spread))
         }
         calibration.headShare =
@@ -165,9 +165,9 @@ package struct CalibrationRun {
     /// How much longer the same steps take where all replicas compute.
     private mutating func compare(_ together: [StepRunner.Run], with alone: [StepRunner.Run]) {
         let before = Dictionary(
-            uniqueKeysWithValues: times(of: alone).map { ($0.design, $0.times.median) })
+            uniqueKeysWithValues: times(of: alone).map { ($0.design, $0.times.trimmedMean) })
         let ratios = times(of: together).compactMap { entry in
-            before[entry.design].map { entry.times.median / $0 }
+            before[entry.design].map { entry.times.trimmedMean / $0 }
         }
         calibration.contention =
             max(0, ratios.median - 1) / Double(max(1, calibration.replicas - 1))

@@ -87,9 +87,11 @@ nonisolated struct DesignLimits: Sendable {
         return designs.filter { fits($0) && seen.insert($0).inserted }
     }
 
-    /// 1, 2, 3, 4, 6, 8, 12 and so on, and `most`.
+    /// 1 to 8, 10, 12, 14, 16, 24, 32, 48 and so on, and `most`.
     private static func sizes(upTo most: Int) -> [Int] {
-        let powers = (0..<24).flatMap { [1 << $0, (3 << $0) / 2] }
+        let powers = (0..<24).flatMap { power in
+            (power < 4 ? [4, 5, 6, 7] : [4, 6]).map { ($0 << power) / 4 }
+        }
         return Set(powers + [most]).filter { $0 <= most }.sorted()
     }
 

@@ -9,7 +9,7 @@ package struct MeasuredStep: Sendable, Equatable {
     /// The sum of the positions at which its requests went on.
     package var cachedTokens: Int
 
-    /// What it took: the median where it was measured several times.
+    /// What it took, on the mean where it was measured several times.
     package var seconds: Double
 
     package init(work: StepWork, cachedTokens: Int, seconds: Double) {
@@ -110,16 +110,17 @@ package struct StepFit: Sendable, Equatable {
         return costs
     }
 
-    /// The numbers of rows that the table has entries for: about two for each power of two, and only
-    /// where something was measured.
+    /// The numbers of rows that the table has entries for: four for each power of two up to 16, two
+    /// beyond, and only where something was measured.
     static func knots(for rows: [Int]) -> [Int] {
         let rows = Set(rows.filter { $0 > 0 }).sorted()
         guard let least = rows.first, let most = rows.last else { return [] }
         var knots = [least]
         for power in 0..<24 {
-            for knot in [1 << power, (3 << power) / 2] where knot > knots[knots.count - 1] {
-                let last = knots[knots.count - 1]
-                guard knot < most, rows.contains(where: { $0 > last && $0 <= knot }) else {
+            for quarters in power < 4 ? 4..<8 : 4..<7 where power < 4 || quarters != 5 {
+                let (knot, last) = ((quarters << power) / 4, knots[knots.count - 1])
+                guard knot > last, knot < most, rows.contains(where: { $0 > last && $0 <= knot })
+                else {
                     continue
                 }
                 knots.append(knot)
