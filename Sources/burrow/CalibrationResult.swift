@@ -73,6 +73,7 @@ struct CalibrationResult {
         _ = object.append("seconds", .number(step.seconds))
         _ = object.append(
             "predicted", .number(costs.seconds(of: step.work, cachedTokens: step.cachedTokens)))
+        if let contended = step.contended { _ = object.append("contended", .number(contended)) }
         if let spread = step.spread { _ = object.append("spread", .number(spread)) }
         return .object(object)
     }

@@ -17,6 +17,9 @@ nonisolated package struct Calibration: Sendable {
         /// The standard deviation of its times over their median, as far as the middle of their
         /// distribution says; `nil` of less than three.
         package var spread: Double?
+
+        /// The same as `seconds` where all other replicas computed as well; `nil` without any.
+        package var contended: Double?
     }
 
     /// From the end of a forward pass to the beginning of the next, which lay ready.

@@ -78,7 +78,7 @@ package struct CalibrationRun {
         let isAlone = calibration.replicas == 1
         let alone = try rounds(until: budget * (isAlone ? 1.0 : 0.6), onAll: false)
         enter(alone)
-        if !isAlone { compare(try rounds(until: budget, onAll: true), with: alone) }
+        if !isAlone { compare(try rounds(until: budget, onAll: true)) }
         try measureGap()
         progress(1)
     }
@@ -163,11 +163,12 @@ package struct CalibrationRun {
     }
 
     /// How much longer the same steps take where all replicas compute.
-    private mutating func compare(_ together: [StepRunner.Run], with alone: [StepRunner.Run]) {
-        let before = Dictionary(
-            uniqueKeysWithValues: times(of: alone).map { ($0.design, $0.times.trimmedMean) })
-        let ratios = times(of: together).compactMap { entry in
-            before[entry.design].map { entry.times.trimmedMean / $0 }
+    private mutating func compare(_ together: [StepRunner.Run]) {
+        for (index, times) in times(of: together) where index < calibration.steps.count {
+            calibration.steps[index].contended = times.trimmedMean
+        }
+        let ratios = calibration.steps.compactMap { step in
+            step.contended.map { $0 / step.seconds }
         }
         calibration.contention =
             max(0, ratios.median - 1) / Double(max(1, calibration.replicas - 1))

@@ -124,7 +124,7 @@ nonisolated struct DesignLimits: Sendable {
         ) -> StepDesign {
             StepDesign(
                 decodes: decodes, context: middle, prompts: count, promptTokens: tokens / count,
-                promptPosition: position, adapters: min(adapters, self.adapters))
+                promptPosition: position, adapters: min(adapters, self.adapters, decodes + count))
         }
         var steps = [
             step(), step(adapters: 1), step(at: position),
