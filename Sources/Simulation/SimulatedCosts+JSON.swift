@@ -32,7 +32,9 @@ extension SimulatedCosts {
             ("loadPerByte", \.loadSecondsPerByte), ("loadLatency", \.loadLatency),
             ("noise", \.noise), ("mergeShare", \.mergeShare), ("headShare", \.headShare),
             ("gap", \.gap), ("between", \.between), ("betweenPerToken", \.betweenPerToken),
-            ("contention", \.contention), ("requestOverhead", \.requestOverhead),
+            ("serving", \.serving),
+            ("contention", \.contention), ("contentionPerStep", \.contentionPerStep),
+            ("requestOverhead", \.requestOverhead),
             ("handoverPerToken", \.handoverSeconds), ("solve", \.solveSeconds),
         ]
     }
@@ -40,7 +42,7 @@ extension SimulatedCosts {
     /// Those that may be below zero, as a fit may find them.
     private static let signed: Set<String> = [
         "perStep", "perPromptToken", "perDecodeToken", "perAttendedToken", "perRankToken",
-        "perDistinctRank", "perMergedStep", "handoverPerToken",
+        "perDistinctRank", "perMergedStep", "handoverPerToken", "serving",
     ]
 
     private var mergeSeconds: Double {

@@ -50,9 +50,15 @@ package struct SimulatedCosts: Sendable, Equatable {
     package var between = 0.0
     package var betweenPerToken = 0.0
 
-    /// By which part an iteration takes longer for each other replica that computes when it begins;
-    /// where replicas share a machine.
+    /// By which part an iteration takes longer than is said above while the machine serves: as it reads
+    /// requests and sends tokens beside it, perhaps to a client that runs there as well.
+    package var serving = 0.0
+
+    /// By which further part, and by how many seconds, an iteration takes longer for each other replica
+    /// that computes when it begins; where replicas share a machine. The seconds are those of what comes
+    /// from memory whatever the iteration computes.
     package var contention = 0.0
+    package var contentionPerStep = 0.0
 
     /// Seconds of a request outside of the replica: from its sending to the queue and from its last
     /// token to whoever waits for it.

@@ -163,9 +163,8 @@ extension Simulation {
         else { return }
         var step = replicas[replica].steps[index]
         let cached = step.plan.entries.reduce(0) { $0 + $1.position }
-        var seconds =
-            setup.costs.seconds(of: step.plan.work, cachedTokens: cached)
-            * slowdown(of: replica)
+        var seconds = setup.costs.seconds(
+            of: step.plan.work, cachedTokens: cached, beside: replicasComputing(beside: replica))
         if setup.costs.noise > 0 {
             seconds *= max(0.1, 1 + setup.costs.noise * replicas[replica].random.normal())
         }
@@ -193,14 +192,13 @@ extension Simulation {
             .stepDone, on: replica, at: end.advanced(by: .simulated(seconds: between)))
     }
 
-    /// By what an iteration takes longer since others compute beside it.
-    private func slowdown(of replica: Int) -> Double {
-        guard setup.costs.contention > 0 else { return 1 }
-        let busy = replicas.indices.count { other in
+    /// How many replicas compute beside this one, where that makes a difference.
+    private func replicasComputing(beside replica: Int) -> Int {
+        guard setup.costs.contention > 0 || setup.costs.contentionPerStep > 0 else { return 0 }
+        return replicas.indices.count { other in
             guard other != replica, case .stepping = replicas[other].state else { return false }
             return true
         }
-        return 1 + setup.costs.contention * Double(busy)
     }
 
     private mutating func stepDone(on replica: Int) {

@@ -14,8 +14,8 @@ struct Calibrate: ParsableCommand {
             shapes on compute threads with the manifest's limits: batches, chunks of prompts, \
             contexts, with the base, one adapter, many, and merged. A model of their times is fitted \
             to four fifths of them and compared with the rest; the costs that are written are fitted \
-            to all. Where there are several replicas, steps are also run on all of them at once. \
-            Run it on a machine that does nothing else.
+            to all. Then the host serves requests of a client in this process, which shows how much longer \
+            its steps take beside that, and beside other replicas. Run it on a machine that does nothing else.
             """)
 
     @Argument(help: "The manifest.")
@@ -45,9 +45,16 @@ struct Calibrate: ParsableCommand {
             let loaded = try ManifestReader.load(manifest)
             var bar = ProgressBar("steps")
             defer { bar.show(1) }
-            return try CalibrationRun.measure(loaded, for: .seconds(seconds), log: log) {
-                bar.show($0)
-            }
+            var run = try CalibrationRun(
+                loaded, for: .seconds(seconds), log: log,
+                client: { host in
+                    do {
+                        try CalibrationLoad(host).send()
+                    } catch {
+                        complain("the host was measured without serving: \(error)")
+                    }
+                }, progress: { bar.show($0) })
+            return try run.measured()
         }
         let result = CalibrationResult(calibration)
         if let output { try writeFile(output, Data((result.costs.json.line + "\n").utf8)) }

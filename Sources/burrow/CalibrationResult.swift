@@ -11,6 +11,9 @@ struct CalibrationResult {
     let calibration: Calibration
     let fit: StepFit
 
+    /// The errors on steps of the host while it served.
+    let servedErrors: StepFit.Errors
+
     /// What a simulation reads.
     let costs: SimulatedCosts
 
@@ -27,7 +30,6 @@ struct CalibrationResult {
         }
         costs.headShare = min(1, calibration.headShare)
         costs.gap = calibration.gap
-        costs.contention = calibration.contention
         costs.noise = calibration.steps.compactMap(\.spread).sorted().middle ?? 0
         fit = StepFit(
             calibration.steps.map {
@@ -35,7 +37,15 @@ struct CalibrationResult {
                     work: $0.work, cachedTokens: $0.cachedTokens, seconds: $0.seconds)
             },
             completing: costs)
-        self.costs = fit.costs
+        let served = calibration.served.map {
+            ServedStep(
+                work: $0.work, cachedTokens: $0.cachedTokens, seconds: $0.seconds,
+                others: $0.others)
+        }
+        costs = fit.costs
+        costs.fitServing(served)
+        servedErrors = costs.errors(on: served)
+        self.costs = costs
     }
 
     /// Costs, errors and measurements.
@@ -44,6 +54,7 @@ struct CalibrationResult {
         _ = object.append("costs", costs.json)
         _ = object.append("errors", Self.json(fit.errors))
         _ = object.append("linearErrors", Self.json(fit.linearErrors))
+        _ = object.append("servedErrors", Self.json(servedErrors))
         _ = object.append("replicas", .integer(calibration.replicas))
         _ = object.append("threads", .integer(calibration.threads))
         _ = object.append("adapters", .integer(calibration.adapters))
@@ -73,7 +84,6 @@ struct CalibrationResult {
         _ = object.append("seconds", .number(step.seconds))
         _ = object.append(
             "predicted", .number(costs.seconds(of: step.work, cachedTokens: step.cachedTokens)))
-        if let contended = step.contended { _ = object.append("contended", .number(contended)) }
         if let spread = step.spread { _ = object.append("spread", .number(spread)) }
         return .object(object)
     }

@@ -48,8 +48,12 @@ struct CalibrationText {
         }
         table.append(["output head, of a step", percent(costs.headShare)])
         table.append(["noise", percent(costs.noise)])
+        table.append(["slower while serving", percent(costs.serving)])
         if calibration.replicas > 1 {
-            table.append(["slower beside another replica", percent(costs.contention)])
+            table.append([
+                "slower beside another replica",
+                "\(percent(costs.contention)) + \(HumanText.duration(costs.contentionPerStep))",
+            ])
         }
         return table
     }
@@ -67,6 +71,7 @@ struct CalibrationText {
         for (name, errors) in [
             ("with the table of rows", result.fit.errors),
             ("linear in rows", result.fit.linearErrors),
+            ("while serving", result.servedErrors),
         ] {
             table.append([
                 name, percent(errors.mean), percent(errors.p90), String(errors.steps),

@@ -17,9 +17,6 @@ nonisolated package struct Calibration: Sendable {
         /// The standard deviation of its times over their median, as far as the middle of their
         /// distribution says; `nil` of less than three.
         package var spread: Double?
-
-        /// The same as `seconds` where all other replicas computed as well; `nil` without any.
-        package var contended: Double?
     }
 
     /// From the end of a forward pass to the beginning of the next, which lay ready.
@@ -35,7 +32,18 @@ nonisolated package struct Calibration: Sendable {
         package var seconds: Double
     }
 
+    /// A step of the host itself, while it served.
+    package struct Served: Sendable {
+        package var work: StepWork
+        package var cachedTokens: Int
+        package var seconds: Double
+
+        /// How many other replicas computed.
+        package var others: Int
+    }
+
     package var steps: [Step] = []
+    package var served: [Served] = []
     package var between: [Between] = []
 
     /// Of steps that decode, which part of their time is that of the output head.
@@ -44,8 +52,6 @@ nonisolated package struct Calibration: Sendable {
     /// Seconds that a step waits longer where it was not planned ahead.
     package var gap = 0.0
 
-    /// By which part steps take longer for each other replica that computes.
-    package var contention = 0.0
     package var merges: [Transfer] = []
     package var loads: [Transfer] = []
 

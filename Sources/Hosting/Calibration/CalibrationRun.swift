@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import Inference
 package import Logging
 internal import LoopIO
+internal import ManifestLoading
 internal import ModelLoading
 internal import PolicyKit
 internal import Scheduling
@@ -10,50 +12,55 @@ internal import Scheduling
 /// Measures what simulations of a manifest's host on this machine need to know: with its model, its
 /// adapters, and compute threads as it has them.
 package struct CalibrationRun {
+    private let assembly: HostAssembly
+    private let manifest: Manifest
+    private let log: Logger
     private let prepared: PreparedHost
     private let runner: StepRunner
     private let loop: EventLoop
     private let budget: Duration
     private let start = ContinuousClock.now
+    private let client: @Sendable (ServedForCalibration) -> Void
     private let progress: (Double) -> Void
     private var random = SplitMix64(seed: 1)
     private var calibration = Calibration()
     private var designs: [StepDesign] = []
     private var ranks: [Int] = []
 
-    /// Measures for about `budget`, and as long as it takes to run every step once.
+    /// Opens what the manifest names; measures for about `budget`, and as long as it takes to run every
+    /// step twice.
     ///
-    /// `progress` hears which part is done. Main thread only.
+    /// `client` sends requests to the host for a while, on a thread of its own. `progress` hears which
+    /// part is done. Main thread only.
     ///
-    /// - Throws: `HostError` for what the manifest is at fault, or where a step fails.
-    package static func measure(
+    /// - Throws: `HostError` for what the manifest is at fault.
+    package init(
         _ loaded: LoadedManifest, for budget: Duration, log: Logger,
+        client: @escaping @Sendable (ServedForCalibration) -> Void,
         progress: @escaping (Double) -> Void
-    ) throws(HostError) -> Calibration {
-        let loop: EventLoop
+    ) throws(HostError) {
         do {
             loop = try EventLoop()
         } catch {
             throw HostError(.cannotStart, error.description)
         }
-        let prepared = try HostAssembly(loaded, log: log).prepare()
-        var run = CalibrationRun(
-            prepared, on: loop, runner: try StepRunner(prepared.parts, loop: loop),
-            budget: budget, progress: progress)
-        defer { run.runner.close() }
-        try run.measure()
-        return run.calibration
+        assembly = HostAssembly(loaded, log: log)
+        manifest = loaded.manifest
+        self.log = log
+        prepared = try assembly.prepare()
+        runner = try StepRunner(prepared.parts, loop: loop)
+        self.budget = budget
+        self.client = client
+        self.progress = progress
     }
 
-    private init(
-        _ prepared: PreparedHost, on loop: EventLoop, runner: StepRunner, budget: Duration,
-        progress: @escaping (Double) -> Void
-    ) {
-        self.prepared = prepared
-        self.loop = loop
-        self.runner = runner
-        self.budget = budget
-        self.progress = progress
+    /// Measures everything, once. Main thread only.
+    ///
+    /// - Throws: `HostError` where a step fails.
+    package mutating func measured() throws(HostError) -> Calibration {
+        defer { runner.close() }
+        try measure()
+        return calibration
     }
 
     private mutating func measure() throws(HostError) {
@@ -75,11 +82,10 @@ package struct CalibrationRun {
             adapters: ranks.count, merges: merges)
         try fill(limits)
         designs = limits.designs
-        let isAlone = calibration.replicas == 1
-        let alone = try rounds(until: budget * (isAlone ? 1.0 : 0.6), onAll: false)
-        enter(alone)
-        if !isAlone { compare(try rounds(until: budget, onAll: true)) }
+        enter(try rounds(until: budget * 0.7))
         try measureGap()
+        runner.close()
+        calibration.served = try serve()
         progress(1)
     }
 
@@ -119,20 +125,19 @@ package struct CalibrationRun {
     /// one page of zeros.
     private func fill(_ limits: DesignLimits) throws(HostError) {
         let filling = limits.filling
-        _ = try runner.run(
-            Array(filling.indices), of: filling, onAll: calibration.replicas > 1)
+        _ = try runner.run(Array(filling.indices), of: filling)
     }
 
     /// Runs all steps, each time in another order, until so much of the time is over, and at least
     /// twice.
     private mutating func rounds(
-        until end: Duration, onAll: Bool
+        until end: Duration
     ) throws(HostError) -> [StepRunner.Run] {
         var runs: [StepRunner.Run] = []
         var count = 0
         repeat {
             let order = designs.indices.shuffled(using: &random)
-            runs += try runner.run(order, of: designs, onAll: onAll)
+            runs += try runner.run(order, of: designs)
             count += 1
             progress(min(0.99, (ContinuousClock.now - start) / budget))
         } while count < 2 || ContinuousClock.now - start < end
@@ -162,18 +167,6 @@ package struct CalibrationRun {
         return times.sorted { $0.key < $1.key }.map { (design: $0.key, times: $0.value) }
     }
 
-    /// How much longer the same steps take where all replicas compute.
-    private mutating func compare(_ together: [StepRunner.Run]) {
-        for (index, times) in times(of: together) where index < calibration.steps.count {
-            calibration.steps[index].contended = times.trimmedMean
-        }
-        let ratios = calibration.steps.compactMap { step in
-            step.contended.map { $0 / step.seconds }
-        }
-        calibration.contention =
-            max(0, ratios.median - 1) / Double(max(1, calibration.replicas - 1))
-    }
-
     /// One row decodes, as where a request comes to an idle host.
     private mutating func measureGap() throws(HostError) {
         let order = [Int](repeating: 0, count: 32)
@@ -182,4 +175,51 @@ package struct CalibrationRun {
         calibration.gap = max(
             0, late.dropFirst().map(\.overhead).median - ahead.dropFirst().map(\.overhead).median)
     }
+
+    // MARK: - Serving
+
+    /// Serves the client until it has enough.
+    private func serve() throws(HostError) -> [Calibration.Served] {
+        let engine = try assembly.engine(of: prepared, on: loop)
+        defer { engine.close() }
+        var served: [Calibration.Served] = []
+        engine.onStep = { step in
+            served.append(
+                .init(
+                    work: step.work, cachedTokens: step.cachedTokens,
+                    seconds: step.time.seconds, others: step.others))
+        }
+        let host = try ServingHost(engine: engine, manifest: manifest, loop: loop, log: log)
+        let port = try host.listen(on: ListenAddress(host: "127.0.0.1", port: 0))
+        let inbox: LoopInbox<Bool>
+        do {
+            inbox = try LoopInbox(loop: loop) { [loop] _ in host.drain { loop.stop() } }
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+        defer { inbox.close() }
+        let subject = ServedForCalibration(
+            url: "http://127.0.0.1:\(port)", replicas: calibration.replicas,
+            batch: prepared.parts.fleet.replicas[0].configuration.batchRequests,
+            contextLength: prepared.parts.model.contextLength, duration: budget * 0.3)
+        let thread = Thread { [client] in
+            client(subject)
+            inbox.post(true)
+        }
+        thread.stackSize = 8 << 20
+        thread.start()
+        loop.run()
+        return served
+    }
+}
+
+/// A host that waits for the requests of a calibration.
+nonisolated package struct ServedForCalibration: Sendable {
+    package var url: String
+    package var replicas: Int
+    package var batch: Int
+    package var contextLength: Int
+
+    /// For how long it should be sent requests.
+    package var duration: Duration
 }

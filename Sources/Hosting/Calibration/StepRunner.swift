@@ -4,9 +4,8 @@ internal import Inference
 internal import LoopIO
 internal import ModelLoading
 internal import PolicyKit
-internal import Scheduling
 
-/// Runs steps of a calibration on compute threads as the engine has them, each planned while the one
+/// Runs steps of a calibration on a compute thread as the engine has them, each handed over while the one
 /// before it is at its output head.
 final class StepRunner {
     /// A step that has ended.
@@ -21,19 +20,9 @@ final class StepRunner {
         var drawn: Int
     }
 
-    /// What a replica is to run.
-    private struct Feed {
-        var next = 0
-        var underWay: [Int] = []
-        var number = 0
-        var drawn = 0
-    }
-
     private let loop: EventLoop
     private let model: ServedModel
-    /// Of each replica, the first of its KV pages.
-    private let firstPages: [Int]
-    private var replicas: [ReplicaCompute] = []
+    private let compute: ReplicaCompute
     private var inbox: LoopInbox<EngineMessage>?
     let loader: AdapterLoader
 
@@ -41,7 +30,10 @@ final class StepRunner {
     var adapters: [PackedAdapter] = []
     var merged: MergedModel?
 
-    private var feeds: [Feed] = []
+    private var next = 0
+    private var underWay: [Int] = []
+    private var drawn = 0
+    private var number = 0
     private var designs: [StepDesign] = []
     private var order: [Int] = []
     private var isAhead = true
@@ -49,11 +41,10 @@ final class StepRunner {
     private var failure: HostError?
     private var onTransfer: ((EngineMessage) -> Void)?
 
-    /// Starts the compute threads and the one that loads adapters.
+    /// Starts the compute thread of the first replica and the one that loads adapters.
     init(_ parts: EngineParts, loop: EventLoop) throws(HostError) {
         self.loop = loop
         model = parts.model
-        firstPages = parts.fleet.replicas.map(\.configuration.firstPage)
         let relay = Relay()
         let inbox: LoopInbox<EngineMessage>
         do {
@@ -63,40 +54,37 @@ final class StepRunner {
         }
         self.inbox = inbox
         loader = AdapterLoader(model: parts.model, inbox: inbox)
-        replicas = parts.executors.enumerated().map { index, configuration in
-            ReplicaCompute(
-                index: index, model: parts.model,
-                ExecutorParts(configuration: configuration, pool: parts.pool), inbox: inbox)
-        }
+        compute = ReplicaCompute(
+            index: 0, model: parts.model,
+            ExecutorParts(configuration: parts.executors[0], pool: parts.pool), inbox: inbox)
         relay.deliver = { [weak self] messages in
             for message in messages { self?.take(message) }
         }
     }
 
-    /// Lets the threads end.
+    /// Lets the threads end; a second call does nothing.
     func close() {
-        for replica in replicas { replica.close() }
+        guard inbox != nil else { return }
+        compute.close()
         loader.close()
         inbox?.close()
         inbox = nil
     }
 
-    /// Runs the steps of `designs` in this order on the first replica, and meanwhile the same over and
-    /// over on the others if all are to compute at once.
-    ///
-    /// - Returns: what those of the first replica took.
+    /// Runs the steps of `designs` in this order on the first replica.
     func run(
-        _ order: [Int], of designs: [StepDesign], onAll: Bool = false, isAhead: Bool = true
+        _ order: [Int], of designs: [StepDesign], isAhead: Bool = true
     ) throws(HostError) -> [Run] {
         guard !order.isEmpty else { return [] }
         self.designs = designs
         self.order = order
         self.isAhead = isAhead
         runs = []
-        feeds = (0..<(onAll ? replicas.count : 1)).map { index in
-            Feed(next: index * order.count / replicas.count)
-        }
-        for replica in feeds.indices { start(on: replica) }
+        next = 0
+        underWay = []
+        drawn = 0
+        number = 0
+        start()
         loop.run()
         if let failure { throw failure }
         return runs
@@ -104,7 +92,7 @@ final class StepRunner {
 
     /// Builds a merged copy while nothing else runs.
     func merge(_ adapter: PackedAdapter) throws(HostError) -> (MergedModel, Double) {
-        replicas[0].build(MergeJob(adapter: AdapterID(rawValue: 1), packed: adapter))
+        compute.build(MergeJob(adapter: AdapterID(rawValue: 1), packed: adapter))
         guard case .merged(_, let result) = try transfer() else { throw Self.lost }
         do {
             return (try result.model.get(), result.time.seconds)
@@ -143,53 +131,49 @@ final class StepRunner {
 
     private func take(_ message: EngineMessage) {
         switch message {
-        case .nearlyStepped(let replica, _):
-            if isAhead { start(on: replica) }
-        case .stepped(let replica, let result): ended(on: replica, result)
+        case .nearlyStepped: if isAhead { start() }
+        case .stepped(_, let result): ended(result)
         default: onTransfer?(message)
         }
     }
 
-    private func ended(on replica: Int, _ result: StepResult) {
-        let index = feeds[replica].underWay.removeFirst()
+    private func ended(_ result: StepResult) {
+        let index = underWay.removeFirst()
         switch result.output {
         case .success(let output):
-            if replica == 0 {
-                runs.append(
-                    Run(
-                        design: index, time: output.times.total.seconds,
-                        head: output.times.head.seconds, overhead: result.overhead.seconds,
-                        drawn: feeds[replica].drawn))
-            }
-            feeds[replica].drawn = designs[index].sequences
+            runs.append(
+                Run(
+                    design: index, time: output.times.total.seconds,
+                    head: output.times.head.seconds, overhead: result.overhead.seconds,
+                    drawn: drawn))
+            drawn = designs[index].sequences
         case .failure(let error):
             failure = failure ?? HostError(.cannotStart, "a step failed: \(error)")
         }
-        if !isAhead { start(on: replica) }
-        if feeds.allSatisfy(\.underWay.isEmpty) { loop.stop() }
+        if !isAhead { start() }
+        if underWay.isEmpty { loop.stop() }
     }
 
-    /// Hands the replica its next step, unless the first one has no more.
-    private func start(on replica: Int) {
-        guard failure == nil, feeds[0].next < order.count else { return }
-        let index = order[feeds[replica].next % order.count]
-        feeds[replica].next += 1
-        feeds[replica].number += 1
-        feeds[replica].underWay.append(index)
-        let number = feeds[replica].number
+    /// Hands the replica its next step.
+    private func start() {
+        guard failure == nil, next < order.count else { return }
+        let index = order[next]
+        next += 1
+        underWay.append(index)
+        number += 1
         var job = StepJob(number: number, isAhead: isAhead && number > 1)
         job.followsAtOnce = number > 1
         do {
-            job.rows = try rows(of: designs[index], on: replica)
+            job.rows = try rows(of: designs[index])
             if designs[index].isMerged, let merged { job.weights = .merged(merged) }
         } catch {
             job.fault = InferenceError(.invalidStep, error.description)
         }
-        replicas[replica].start(job)
+        compute.start(job)
     }
 
-    private func rows(of design: StepDesign, on replica: Int) throws(SamplingError) -> [StepRow] {
-        var page = Int32(firstPages[replica] + design.firstPage)
+    private func rows(of design: StepDesign) throws(SamplingError) -> [StepRow] {
+        var page = Int32(design.firstPage)
         var rows: [StepRow] = []
         for index in 0..<design.sequences {
             let isDecode = index < design.decodes

@@ -33,7 +33,11 @@ package struct HostAssembly {
 
     /// - Throws: `HostError` with positions in the manifest where they are known.
     package func engine(on loop: EventLoop) throws(HostError) -> Engine {
-        let prepared = try prepare()
+        try engine(of: try prepare(), on: loop)
+    }
+
+    /// Starts the engine of what was opened.
+    func engine(of prepared: PreparedHost, on loop: EventLoop) throws(HostError) -> Engine {
         let engine: Engine
         do {
             engine = try Engine(prepared.parts, loop: loop)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PolicyKit
+
 /// Something that took time in proportion to an amount, and perhaps a constant time besides.
 package struct MeasuredAmount: Sendable, Equatable {
     package var amount: Int
@@ -8,6 +10,23 @@ package struct MeasuredAmount: Sendable, Equatable {
     package init(amount: Int, seconds: Double) {
         self.amount = amount
         self.seconds = seconds
+    }
+}
+
+/// An iteration of a machine that serves.
+package struct ServedStep: Sendable, Equatable {
+    package var work: StepWork
+    package var cachedTokens: Int
+    package var seconds: Double
+
+    /// How many other replicas computed.
+    package var others: Int
+
+    package init(work: StepWork, cachedTokens: Int, seconds: Double, others: Int) {
+        self.work = work
+        self.cachedTokens = cachedTokens
+        self.seconds = seconds
+        self.others = others
     }
 }
 
@@ -20,6 +39,40 @@ extension SimulatedCosts {
     /// Sets what loads take, from some of so many bytes.
     package mutating func fitLoads(_ loads: [MeasuredAmount]) {
         (loadLatency, loadSecondsPerByte) = Self.line(through: loads)
+    }
+
+    /// The seconds of an iteration of a machine that serves, while so many other replicas compute.
+    package func seconds(of work: StepWork, cachedTokens: Int, beside others: Int) -> Double {
+        let alone = seconds(of: work, cachedTokens: cachedTokens)
+        let others = Double(others)
+        return max(1e-9, alone * (1 + serving + contention * others) + contentionPerStep * others)
+    }
+
+    /// Sets by what iterations of a machine that serves take longer than the fit says; those of more than
+    /// three times its time were stopped by something else.
+    package mutating func fitServing(_ steps: [ServedStep]) {
+        (serving, contention, contentionPerStep) = (0, 0, 0)
+        var inputs: [[Double]] = []
+        var targets: [Double] = []
+        for step in steps {
+            let alone = seconds(of: step.work, cachedTokens: step.cachedTokens)
+            guard step.seconds > 0, step.seconds < 3 * alone else { continue }
+            inputs.append([1, Double(step.others), Double(step.others) / alone])
+            targets.append(step.seconds / alone - 1)
+        }
+        guard targets.count >= 16 else { return }
+        let weights = NonNegativeFit(inputs: inputs, targets: targets, signed: [0]).weights()
+        (serving, contention, contentionPerStep) = (weights[0], weights[1], weights[2])
+    }
+
+    /// The mean of |predicted − measured| / measured over steps of a machine that serves.
+    package func errors(on steps: [ServedStep]) -> StepFit.Errors {
+        StepFit.Errors(
+            steps.map { step in
+                let predicted = seconds(
+                    of: step.work, cachedTokens: step.cachedTokens, beside: step.others)
+                return abs(predicted - step.seconds) / step.seconds
+            })
     }
 
     /// Non-negative least squares of relative errors, through the medians of each amount; all is in

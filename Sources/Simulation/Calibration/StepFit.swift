@@ -35,11 +35,16 @@ package struct StepFit: Sendable, Equatable {
         package var steps = 0
 
         package init(_ costs: SimulatedCosts, on steps: [MeasuredStep]) {
-            let errors = steps.map { step in
-                let predicted = costs.seconds(of: step.work, cachedTokens: step.cachedTokens)
-                return abs(predicted - step.seconds) / step.seconds
-            }.sorted()
-            self.steps = errors.count
+            self.init(
+                steps.map { step in
+                    let predicted = costs.seconds(of: step.work, cachedTokens: step.cachedTokens)
+                    return abs(predicted - step.seconds) / step.seconds
+                })
+        }
+
+        init(_ errors: [Double]) {
+            let errors = errors.sorted()
+            steps = errors.count
             guard !errors.isEmpty else { return }
             mean = errors.reduce(0, +) / Double(errors.count)
             p90 = errors[min(errors.count - 1, Int(0.9 * Double(errors.count)))]
