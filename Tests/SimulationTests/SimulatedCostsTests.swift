@@ -29,6 +29,8 @@ struct SimulatedCostsTests {
         costs.between = 0.0002
         costs.betweenPerToken = 0.00001
         costs.contention = 0.1
+        costs.contentionPerStep = 0.0001
+        costs.serving = -0.01
         costs.requestOverhead = 0.003
         costs.perCachedToken = 2e-6
         costs.rowTimes = [RowTime(rows: 1, seconds: 0.01), RowTime(rows: 8, seconds: 0.02)]
@@ -44,7 +46,7 @@ struct SimulatedCostsTests {
         (#"{"mergedBytes":-1}"#, "'mergedBytes' is -1: expected a number of bytes"),
         (
             #"{"rows":[[4,1],[2,2]]}"#,
-            "'rows' is an array: expected pairs of a number of rows and seconds, as [[1, 0.01], "
+            "'rows' is an array of 2: expected pairs of a number of rows and seconds, as [[1, 0.01], "
                 + "[16, 0.03]], with more rows in each"
         ),
     ])
@@ -92,17 +94,20 @@ struct SimulatedCostsTests {
         #expect(abs(latency { $0.between = 0.01 } - bare - 0.1) < 1e-6)
         #expect(abs(latency { $0.betweenPerToken = 0.001 } - bare - 0.01) < 1e-6)
         #expect(abs(latency { $0.requestOverhead = 0.5 } - bare - 0.5) < 1e-6)
-        #expect(latency { $0.contention = 3 } == bare)
+        #expect(latency { ($0.contention, $0.contentionPerStep) = (3, 3) } == bare)
+        #expect(abs(latency { $0.serving = 0.5 } / bare - 1.5) < 0.01)
         #expect(latency { $0.perCachedToken = 0.001 } - bare > 0.9)
     }
 
     @Test func replicasThatComputeAtOnceSlowEachOtherDown() {
-        func time(_ contention: Double) -> Double {
+        func time(_ contention: Double, perStep: Double = 0) -> Double {
             var setup = SimulationSetup.a800(replicas: 2)
             setup.costs.contention = contention
+            setup.costs.contentionPerStep = perStep
             return Transcript(setup, .fixture(rate: 1000, count: 200)).summary.makespan.inSeconds
         }
         let ratio = time(0.5) / time(0)
-        #expect(ratio > 1.4 && ratio < 1.51)
+        #expect(ratio > 1.4 && ratio < 1.6)
+        #expect(time(0, perStep: 0.01) / time(0) > 1.1)
     }
 }

@@ -69,7 +69,7 @@ struct StepFitTests {
         #expect(abs(fit.costs.perCachedToken / Self.machine.perCachedToken - 1) < 0.05)
     }
 
-    @Test(arguments: [(0.02, 0.01), (0.05, 0.02), (0.1, 0.04)])
+    @Test(arguments: [(0.02, 0.015), (0.05, 0.03), (0.1, 0.06)])
     func noisyStepsGiveNearlyTheirCosts(_ noise: Double, _ error: Double) {
         let exact = steps(of: Self.machine, noise: 0)
         for seed in 1...5 as ClosedRange<UInt64> {
@@ -139,5 +139,31 @@ struct StepFitTests {
         let line = SimulatedCosts.line(
             through: points.map { MeasuredAmount(amount: $0.amount, seconds: $0.seconds) })
         #expect(abs(line.constant - constant) < 1e-6 && abs(line.slope - slope) < 1e-6)
+    }
+
+    @Test(arguments: [(0.0, 0.0, 0.0), (0.05, 0.0, 0.0), (-0.02, 0.1, 0.001), (0.1, 0.3, 0.0)])
+    func whatServingAddsIsFoundAgain(_ serving: Double, _ share: Double, _ perStep: Double) {
+        var machine = Self.machine
+        machine.serving = serving
+        machine.contention = share
+        machine.contentionPerStep = perStep
+        var random = RandomStream(seed: 4, stream: 0)
+        let served = steps(of: Self.machine, noise: 0).enumerated().map { index, step in
+            let others = index % 3
+            let seconds = machine.seconds(
+                of: step.work, cachedTokens: step.cachedTokens, beside: others)
+            return ServedStep(
+                work: step.work, cachedTokens: step.cachedTokens,
+                seconds: seconds * (1 + 0.01 * random.normal()), others: others)
+        }
+        var costs = Self.machine
+        costs.fitServing(served)
+        #expect(abs(costs.serving - serving) < 0.01)
+        #expect(abs(costs.contention - share) < 0.02)
+        #expect(abs(costs.contentionPerStep - perStep) < 0.0004)
+        #expect(costs.errors(on: served).mean < 0.02)
+        var few = Self.machine
+        few.fitServing(Array(served.prefix(3)))
+        #expect(few == Self.machine)
     }
 }

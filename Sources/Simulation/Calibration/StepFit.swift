@@ -78,6 +78,7 @@ package struct StepFit: Sendable, Equatable {
         let weights = solve(steps) { work in
             [1, Double(work.promptTokens), Double(work.decodeTokens)]
         }
+        guard weights.count > 7 else { return costs }
         var costs = costs
         costs.setPaths(weights)
         costs.steps.perStep = weights[5]
@@ -156,7 +157,6 @@ package struct StepFit: Sendable, Equatable {
 extension SimulatedCosts {
     /// Sets what both models have in common.
     fileprivate mutating func setPaths(_ weights: [Double]) {
-        guard weights.count > 5 else { return }
         steps.perAttendedToken = weights[0]
         steps.perRankToken = weights[1]
         steps.perDistinctRank = weights[2]

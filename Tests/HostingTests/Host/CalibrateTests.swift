@@ -11,7 +11,8 @@ struct CalibrateTests {
     private static let calibrated = [
         "perStep", "perPromptToken", "perDecodeToken", "perAttendedToken", "perCachedToken",
         "perRankToken", "perDistinctRank", "perMergedStep", "merge", "loadPerByte", "loadLatency",
-        "noise", "headShare", "gap", "between", "betweenPerToken", "contention",
+        "noise", "headShare", "gap", "between", "betweenPerToken", "serving", "contention",
+        "contentionPerStep",
     ]
 
     private func manifest(_ replicas: Int) -> String {
@@ -40,6 +41,7 @@ struct CalibrateTests {
         #expect(costs["rows"].list.count > 4)
         #expect((costs["merge"].number ?? 0) > 0 && (costs["loadPerByte"].number ?? 0) > 0)
         #expect(report["errors"]["mean"].number?.isFinite == true)
+        #expect((report["servedErrors"]["steps"].number ?? 0) > 0)
         #expect(report["steps"].list.allSatisfy { ($0["seconds"].number ?? 0) > 0 })
         let simulated = try await run(
             Built.burrow,
