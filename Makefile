@@ -10,7 +10,7 @@
 # Each installs what is missing, asks for nothing, and does nothing the second time.
 
 PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-dev \
-             libcurl4-openssl-dev libssl-dev pkg-config curl
+             libcurl4-openssl-dev libssl-dev coinor-libcbc-dev pkg-config curl
 # What only the count of instructions needs.
 COUNTING  := valgrind binutils
 VENV      := .build/clients

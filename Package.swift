@@ -24,17 +24,27 @@ let strict: [SwiftSetting] = [
 let onTheLoop: [SwiftSetting] = strict + [.defaultIsolation(MainActor.self)]
 
 func plugin(_ name: String) -> Target {
-    // What trains a gate and what serves it evaluate one and the same formula.
-    let own: [Target.Dependency] = name == "MoLEGate" ? ["MoLE"] : []
+    let own: [Target.Dependency] =
+        switch name {
+        // What trains a gate and what serves it evaluate one and the same formula.
+        case "MoLEGate": ["MoLE"]
+        // Both pursue one objective, and are compared by it.
+        case "GreedyMigration": ["Rebalancing"]
+        case "ILPMigration": ["Rebalancing", "IntegerRebalancing"]
+        default: []
+        }
     return .target(
         name: name, dependencies: [policyKit] + own, path: "Plugins/\(name)",
         exclude: ["README.md"], swiftSettings: strict)
 }
 
 let plugins = [
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "GreedyMigration", "ILPMigration",
+    "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",
+    "TokenCounterFairness",
     "WaitingRatioBatching", "XLoRAGate",
 ]
 
@@ -71,6 +81,12 @@ let package = Package(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
 
+        // CBC has headers in C++ only that are safe on several threads; Debian's coinor-libcbc-dev.
+        .target(
+            name: "CCbc",
+            linkerSettings: ["Cbc", "Cgl", "OsiClp", "Osi", "Clp", "CoinUtils"].map {
+                .linkedLibrary($0)
+            }),
         .target(name: "StrictJSON", swiftSettings: strict),
         .target(name: "Spelling", swiftSettings: strict),
         .target(name: "Workloads", dependencies: ["StrictJSON"], swiftSettings: strict),
@@ -78,6 +94,10 @@ let package = Package(
             name: "LoadGeneration", dependencies: ["StrictJSON", "Spelling", "Workloads", "CCurl"],
             swiftSettings: strict),
         .target(name: "MoLE", dependencies: [policyKit], swiftSettings: strict),
+        .target(name: "Rebalancing", dependencies: [policyKit], swiftSettings: strict),
+        .target(
+            name: "IntegerRebalancing", dependencies: ["Rebalancing", "CCbc"],
+            swiftSettings: strict),
         .target(name: "Scheduling", dependencies: [policyKit, collections], swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Scheduling", "StrictJSON", "Workloads", policyKit],
@@ -131,7 +151,8 @@ let package = Package(
             dependencies: ["Inference", "MoLE", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
             exclude: [
-                "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "mole",
+                "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
+                "mole",
             ],
             swiftSettings: strict),
 
@@ -144,6 +165,10 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RebalancingTests",
+            dependencies: ["Rebalancing", "IntegerRebalancing", "TestSupport", policyKit],
             swiftSettings: strict),
         .testTarget(
             name: "SpellingTests", dependencies: ["Spelling", "TestSupport"],

@@ -15,8 +15,8 @@ struct Event {
         case built(AdapterID, time: Duration)
         /// An adapter is in memory.
         case loaded(AdapterID, bytes: Int, time: Duration)
-        /// A migration plan was solved elsewhere.
-        case solved(ticket: Int, Result<MigrationPlan, PolicyError>)
+        /// The migration plan of this ticket was solved elsewhere.
+        case solved(ticket: Int)
         /// The keys and values of a request that moved are there.
         case arrived(RequestID)
         /// A policy that held requests back is asked again.

@@ -41,6 +41,22 @@ package struct LatencyHistogram: Sendable, Equatable {
         return maximum
     }
 
+    /// The 1/`count`th to `count`/`count`th quantile in seconds; empty of nothing.
+    package func quantiles(_ wanted: Int) -> [Double] {
+        guard count > 0 else { return [] }
+        var values: [Double] = []
+        values.reserveCapacity(wanted)
+        var seen = 0
+        for (index, number) in counts.enumerated() where number > 0 {
+            seen += number
+            let value = min(Self.middle(of: index) / 1e9, maximum)
+            while values.count < wanted, seen * wanted >= (values.count + 1) * count {
+                values.append(value)
+            }
+        }
+        return values
+    }
+
     private static func index(of value: UInt64) -> Int {
         let width = UInt64.bitWidth - value.leadingZeroBitCount
         guard width > bits + 1 else { return Int(value) }

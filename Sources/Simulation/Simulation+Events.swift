@@ -32,8 +32,10 @@ extension Simulation {
         case .retry:
             replicas[replica].isRetrying = false
             advance(replica)
-        case .solved(let ticket, let plan):
-            fleet.migrationSolved(ticket, plan, at: now)
+        case .solved(let ticket):
+            if let plan = solutions.removeValue(forKey: ticket) {
+                fleet.migrationSolved(ticket, plan, at: now)
+            }
             migrate()
         case .arrived(let request):
             fleet.arrived(request, at: now)

@@ -15,10 +15,9 @@ extension Simulation {
     mutating func migrate() {
         guard replicas.count > 1 else { return }
         if let task = fleet.considerMigration(at: now) {
-            let plan = Result { () throws(PolicyError) in try task.solve() }
+            solutions[task.ticket] = Result { () throws(PolicyError) in try task.solve() }
             let time = Duration.simulated(seconds: setup.costs.solveSeconds)
-            events.add(
-                .solved(ticket: task.ticket, plan), on: 0, at: now.advanced(by: time))
+            events.add(.solved(ticket: task.ticket), on: 0, at: now.advanced(by: time))
         }
         guard fleet.isMigrating else { return }
         fleet.advanceMoves(at: now)

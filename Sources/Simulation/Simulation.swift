@@ -24,6 +24,10 @@ package struct Simulation {
 
     /// How many replicas hold each adapter.
     var holders: [Int]
+    var samples: FleetSamples
+
+    /// Migration plans that are solved and not there yet.
+    var solutions: [Int: Result<MigrationPlan, PolicyError>] = [:]
     var onRequest: (SimulatedRequest) -> Void = { _ in }
 
     /// Makes an idle fleet; `policies` has a set for each replica or none.
@@ -49,6 +53,7 @@ package struct Simulation {
             SimulatedReplica(random: RandomStream(seed: setup.seed, stream: UInt64(index)))
         }
         holders = [Int](repeating: 0, count: setup.adapters.count)
+        samples = FleetSamples(replicas: count, adapters: setup.adapters.count)
     }
 
     /// Serves all requests of a workload and hands each one out when it is over.
@@ -88,6 +93,7 @@ package struct Simulation {
             } else {
                 break
             }
+            if samples.isDue(at: now) { samples.note(fleet, at: now) }
         }
         for id in live.identifiers { end(id, .stuck) }
         return finalSummary()
@@ -109,6 +115,7 @@ package struct Simulation {
         for modes in summary.modesByReplica { summary.modes += modes }
         summary.fleet = fleet.counters
         summary.migration = fleet.migrationCounters
+        summary.samples = samples
         for replica in fleet.replicas {
             summary.replicas.append(replica.counters)
             summary.residency.append(replica.residency.counters)

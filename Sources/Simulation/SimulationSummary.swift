@@ -15,6 +15,7 @@ package struct SimulationSummary: Sendable, Equatable {
     package var timeline = ModeIntervals()
     package var fleet = FleetCounters()
     package var migration = MigrationCounters()
+    package var samples = FleetSamples(replicas: 0, adapters: 0)
     package var replicas: [ReplicaCounters] = []
     package var residency: [AdapterResidency.Counters] = []
 

@@ -254,7 +254,7 @@ import Testing
         pipeline: {dispatch: round-robbin}
         -> 6:24: error: spec.pipeline.dispatch: no instance and no dispatch policy is called 'round-robbin' (did you mean 'round-robin'?)
         pipeline: {migration: ilp-migration}
-        -> 6:25: error: spec.pipeline.migration: 'ilp-migration' is neither an instance in spec.plugins.instances nor a policy of kind migration
+        -> 6:25: error: spec.pipeline.migration: no instance and no migration policy is called 'ilp-migration'; known: none
         pipeline: {gating: mole}
         -> 6:14: error: spec.pipeline: unknown key 'gating'; known: batching, fairness, dispatch, migration, residency
         pipeline: {residency: [lru]}

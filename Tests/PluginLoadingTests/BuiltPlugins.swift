@@ -7,9 +7,12 @@ let buildFolder: String = Bundle.main.executableURL!.deletingLastPathComponent()
 
 /// The plugins that this package builds.
 let builtPlugins = [
+    "AdapterAwareDispatch", "ConsolidatingDispatch", "GreedyMigration", "ILPMigration",
+    "RoundRobin",
     "AdapterPrefixBatching", "ArrowGate", "ClusteredBatching", "CreditFairness", "DLoRABatching",
     "DeadlineFairness", "IterationBatching", "LookaheadBatching", "MergedOnly", "MixedModeBatching",
-    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticWeights", "TokenCounterFairness",
+    "MoLEGate", "PhatgooseGate", "ScoredResidency", "StaticDispatch", "StaticWeights",
+    "TokenCounterFairness",
     "WaitingRatioBatching", "XLoRAGate",
 ]
 

@@ -38,6 +38,11 @@ struct DispatchBoard {
 
     mutating func retire(_ adapter: AdapterID) { descriptions[adapter] = nil }
 
+    /// The adapters that are resident somewhere, with their replicas; in no order.
+    var allHolders: [(id: AdapterID, replicas: [Int])] {
+        holders.map { (id: $0.key, replicas: $0.value) }
+    }
+
     /// The replicas where an adapter is resident.
     func holders(of adapter: AdapterID) -> [Int] { holders[adapter] ?? [] }
 
@@ -95,7 +100,7 @@ struct DispatchBoard {
     }
 
     /// Fills in where the adapter of the request in question lies.
-    mutating func mark(_ adapter: AdapterID, among replicas: [ReplicaScheduler]) {
+    mutating func mark(_ adapter: AdapterID, among replicas: inout [ReplicaScheduler]) {
         if adapter.isBase {
             for replica in snapshots.indices {
                 mark(replica, isResident: true, loadTime: .zero)
@@ -123,8 +128,8 @@ struct DispatchBoard {
 }
 
 extension ReplicaScheduler {
-    /// Unfinished requests on an adapter.
-    fileprivate func requests(on adapter: AdapterID) -> Int {
+    /// Unfinished requests on an adapter; mutating as ``dispatchSnapshot(orCosts:)`` is.
+    fileprivate mutating func requests(on adapter: AdapterID) -> Int {
         queue.demand(of: adapter).unfinished
     }
 

@@ -60,6 +60,9 @@ package struct Fleet {
         routes[request].map(ReplicaID.init(rawValue:))
     }
 
+    /// The adapters that are resident somewhere, with the replicas where they are; in no order.
+    package var holders: [(id: AdapterID, replicas: [Int])] { board.allHolders }
+
     package var dispatchStatus: PolicyStatus { dispatch.status }
 
     /// Requests per second that begin while others wait, or `nil` before the first measurement.
@@ -68,7 +71,7 @@ package struct Fleet {
     /// What a dispatch policy would see now for a request on this adapter.
     package mutating func snapshots(for adapter: AdapterID) -> [ReplicaSnapshot] {
         board.refresh(from: &replicas)
-        board.mark(adapter, among: replicas)
+        board.mark(adapter, among: &replicas)
         return board.snapshots
     }
 

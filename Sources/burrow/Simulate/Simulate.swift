@@ -38,6 +38,9 @@ struct Simulate: ParsableCommand {
     @Option(help: "Where all random numbers begin.")
     var seed: UInt64 = 0
 
+    @Option(help: "Write tables and drawings into this HTML file, which needs nothing else.")
+    var report: String?
+
     @Flag(help: "Write JSON.")
     var json = false
 
@@ -64,7 +67,7 @@ struct Simulate: ParsableCommand {
         let policies = try options.policies(PolicyAssembly(loaded), replicas: setup.replicas)
         let adapters = setup.adapters.count
         var source = try workload.source(adapters: adapters, seed: seed)
-        let report = ReportBox(SimulationReport(adapters: adapters))
+        let statistics = ReportBox(SimulationReport(adapters: adapters))
         var simulation = Simulation(setup, policies: policies)
         let began = ContinuousClock.now
         var bar = ProgressBar("simulating")
@@ -75,12 +78,13 @@ struct Simulate: ParsableCommand {
                 asked += 1
                 if asked % 1000 == 0 { bar.show(min(0.99, Double(asked) / Double(expected))) }
                 return try source.next()
-            }, onRequest: { report.value.add($0) })
+            }, onRequest: { statistics.value.add($0) })
         bar.show(1)
-        let result = SimulationResult(
-            SimulatedRun(
-                manifest: manifest, costs: costs, setup: setup, workload: source.settings,
-                summary: summary, report: report.value, took: ContinuousClock.now - began))
+        let run = SimulatedRun(
+            manifest: manifest, costs: costs, setup: setup, workload: source.settings,
+            summary: summary, report: statistics.value, took: ContinuousClock.now - began)
+        if let report { try writeFile(report, Data(SimulationPage(run).text.utf8)) }
+        let result = SimulationResult(run)
         return json
             ? try burrow.json(result)
             : SimulationText(result: result, settings: source.settings).text

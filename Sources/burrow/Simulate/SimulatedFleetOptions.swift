@@ -26,6 +26,12 @@ struct SimulatedFleetOptions: ParsableArguments {
     @Option(help: "Bytes of an adapter. Default: bf16 matrices of --rank for every linear layer.")
     var adapterBytes: Int?
 
+    @Option(help: "Bytes for adapters in a replica. Default: as the host divides memory.")
+    var adapterMemory: Int?
+
+    @Option(help: "Bytes of a KV page, for placement. Default: the model's, if that is read.")
+    var pageBytes: Int?
+
     @Option(help: "Merged copies that a replica has room for. Default: as the host divides memory.")
     var mergedCopies: Int?
 
@@ -37,6 +43,7 @@ struct SimulatedFleetOptions: ParsableArguments {
             ("adapters", adapters, 0...1_000_000), ("rank", rank, 1...65_536),
             ("replicas", replicas, 1...10_000), ("pages", pages, 1...1 << 40),
             ("adapter-bytes", adapterBytes, 0...1 << 50), ("merged-copies", mergedCopies, 0...1024),
+            ("adapter-memory", adapterMemory, 0...1 << 50), ("page-bytes", pageBytes, 0...1 << 40),
         ]
         for (name, value, range) in ranges {
             guard range.contains(value ?? range.lowerBound) else {
@@ -60,6 +67,7 @@ struct SimulatedFleetOptions: ParsableArguments {
         let memory = try SimulatedMemory(self, manifest)
         replica.pages = memory.pages
         replica.adapterBytes = memory.forAdapters
+        replica.pageBytes = memory.pageBytes
         replica.mergedCopies = memory.mergedCopies
         var setup = SimulationSetup(replica: replica)
         setup.replicas = replicas ?? spec.replicas.count.value
@@ -96,11 +104,15 @@ struct SimulatedMemory {
     var ofAdapter: Int
     var mergedCopies: Int
     var contextLength: Int
+    var pageBytes: Int
 
     init(_ options: SimulatedFleetOptions, _ manifest: Manifest) throws(HostError) {
         let replicas = manifest.spec.replicas
         let all = Int(clamping: replicas.memory.value.bytes)
-        forAdapters = replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
+        forAdapters =
+            options.adapterMemory
+            ?? replicas.adapterMemory.map { Int(clamping: $0.value.bytes) } ?? all / 4
+        pageBytes = options.pageBytes ?? 0
         if let pages = options.pages, let bytes = options.adapterBytes,
             let copies = options.mergedCopies
         {
@@ -108,6 +120,7 @@ struct SimulatedMemory {
             ofAdapter = bytes
             mergedCopies = copies
             contextLength = pages * ExecutorConfiguration.pageTokens
+            try check(options.adapters)
             return
         }
         let model = try Self.model(of: manifest)
@@ -116,15 +129,26 @@ struct SimulatedMemory {
         mergedCopies = options.mergedCopies ?? room ?? (copyBytes <= all / 2 ? 1 : 0)
         ofAdapter = options.adapterBytes ?? Self.bytes(ofRank: options.rank, for: model)
         contextLength = model.contextLength
-        let pageBytes = ExecutorConfiguration.pageBytes(
+        let modelPageBytes = ExecutorConfiguration.pageBytes(
             of: model, as: replicas.kvDtype.value == .f32 ? .f32 : .bf16)
-        pages = options.pages ?? (all - forAdapters - mergedCopies * copyBytes) / pageBytes
+        pageBytes = options.pageBytes ?? modelPageBytes
+        pages = options.pages ?? (all - forAdapters - mergedCopies * copyBytes) / modelPageBytes
+        try check(options.adapters)
         guard pages > 0 else {
             throw HostError(
                 .cannotStart,
-                "spec.replicas.memory leaves no KV page of \(pageBytes) bytes beside adapters and "
+                "spec.replicas.memory leaves no KV page of \(modelPageBytes) bytes beside adapters and "
                     + "merged copies: raise it, or give --pages")
         }
+    }
+
+    /// With adapters that fit nowhere every request would be refused.
+    private func check(_ adapters: Int) throws(HostError) {
+        guard adapters > 0, ofAdapter > forAdapters else { return }
+        throw HostError(
+            .cannotStart,
+            "an adapter takes \(ofAdapter) bytes and a replica has \(forAdapters) for them: raise "
+                + "replicas.adapterMemory, or give --adapter-memory")
     }
 
     /// Only the shape of the model is read.

@@ -76,6 +76,18 @@ struct SimulationResult: Encodable {
         }
     }
 
+    /// What moved between replicas.
+    struct Migrations: Encodable {
+        var handedOver: Int
+        var recomputed: Int
+        var waiting: Int
+        var skipped: Int
+        var plans: Int
+        var stalePlans: Int
+        var adaptersLoaded: Int
+        var adaptersDropped: Int
+    }
+
     struct Adapter: Encodable {
         /// -1 is the base.
         var adapter: Int
@@ -120,6 +132,7 @@ struct SimulationResult: Encodable {
     var unmergedInstead: Int
     var adapterLoads: Int
     var evictions: Int
+    var migrations: Migrations
     var timeline: Timeline
     var adapters: [Adapter]
     var strikes: [Strikes]
@@ -160,6 +173,7 @@ struct SimulationResult: Encodable {
         unmergedInstead = summary.replicas.reduce(0) { $0 + $1.unmergedInstead }
         adapterLoads = summary.residency.reduce(0) { $0 + $1.loads }
         evictions = summary.residency.reduce(0) { $0 + $1.evictions }
+        migrations = Migrations(summary.migration)
         timeline = Timeline(summary.timeline)
         adapters = report.shares.filter { $0.completed > 0 }.map(Adapter.init)
         strikes = summary.policies.filter { $0.strikes > 0 }.map(Strikes.init)
@@ -176,6 +190,19 @@ struct SimulatedRun {
     var report: SimulationReport
     /// Real time.
     var took: Duration
+}
+
+extension SimulationResult.Migrations {
+    init(_ counters: MigrationCounters) {
+        handedOver = counters.handedOver
+        recomputed = counters.recomputed
+        waiting = counters.waiting
+        skipped = counters.skipped
+        plans = counters.plans
+        stalePlans = counters.stalePlans
+        adaptersLoaded = counters.placed
+        adaptersDropped = counters.displaced
+    }
 }
 
 extension SimulationResult.Adapter {

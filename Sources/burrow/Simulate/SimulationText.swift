@@ -25,6 +25,7 @@ struct SimulationText {
                 + "\(percent(result.modes.merged)) merged, \(percent(result.modes.mixed)) mixed",
             "switches      \(result.switches), of \(result.merges) merged copies built",
             "adapters      \(result.adapterLoads) loads, \(result.evictions) evictions",
+            "migrations    \(migrations)",
             "Jain index    \(result.jain.map { decimal($0, 3) } ?? "–")"
                 + " (mean s/token of adapters)",
         ]
@@ -43,6 +44,13 @@ struct SimulationText {
             ("stuck", counts.stuck), ("preemptions", counts.preemptions),
         ].filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }
         return (["\(counts.completed) completed"] + others).joined(separator: ", ")
+    }
+
+    private var migrations: String {
+        let moved = result.migrations
+        return "\(moved.handedOver) handed over, \(moved.recomputed) computed again, "
+            + "\(moved.waiting) moved while waiting, \(moved.skipped) stayed; "
+            + "\(moved.plans) plans, \(moved.stalePlans) stale"
     }
 
     private var latencies: String {
