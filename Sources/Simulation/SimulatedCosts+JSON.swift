@@ -29,6 +29,8 @@ extension SimulatedCosts {
             ("perRankToken", \.steps.perRankToken), ("perDistinctRank", \.steps.perDistinctRank),
             ("perMergedStep", \.steps.perMergedStep),
             ("perCachedToken", \.perCachedToken), ("merge", \.mergeSeconds),
+            ("firstMerge", \.firstMergeSeconds),
+
             ("loadPerByte", \.loadSecondsPerByte), ("loadLatency", \.loadLatency),
             ("noise", \.noise), ("mergeShare", \.mergeShare), ("headShare", \.headShare),
             ("gap", \.gap), ("between", \.between), ("betweenPerToken", \.betweenPerToken),
@@ -42,12 +44,18 @@ extension SimulatedCosts {
     /// Those that may be below zero, as a fit may find them.
     private static let signed: Set<String> = [
         "perStep", "perPromptToken", "perDecodeToken", "perAttendedToken", "perRankToken",
-        "perDistinctRank", "perMergedStep", "handoverPerToken", "serving",
+        "perDistinctRank", "perMergedStep", "handoverPerToken", "serving", "firstMerge",
     ]
 
     private var mergeSeconds: Double {
         get { mergeTime.inSeconds }
         set { mergeTime = .simulated(seconds: newValue) }
+    }
+
+    /// Below zero where it is that of later ones.
+    private var firstMergeSeconds: Double {
+        get { firstMergeTime?.inSeconds ?? -1 }
+        set { firstMergeTime = newValue < 0 ? nil : .simulated(seconds: newValue) }
     }
 
     /// Below zero where keys and values are computed again.

@@ -19,6 +19,10 @@ package struct SimulatedCosts: Sendable, Equatable {
     /// How long building a merged copy takes if nothing else runs.
     package var mergeTime = Duration.zero
 
+    /// The same for the first copies of a replica, as many as it has room for, where they go into memory
+    /// that the system has yet to provide; `nil` where that makes no difference.
+    package var firstMergeTime: Duration?
+
     /// Bytes of a merged copy, as the cost model of the scheduler counts them.
     package var mergedBytes = 1 << 30
 

@@ -138,7 +138,10 @@ extension Simulation {
             switch replicas[replica].jobs.removeFirst() {
             case .step(let number): return begin(number, on: replica)
             case .merge(let adapter):
-                let whole = setup.costs.mergeTime
+                let isFirst = replicas[replica].merges < setup.replica.mergedCopies
+                replicas[replica].merges += 1
+                let whole =
+                    (isFirst ? setup.costs.firstMergeTime : nil) ?? setup.costs.mergeTime
                 replicas[replica].building = .init(
                     adapter: adapter, remaining: whole, whole: whole)
             }

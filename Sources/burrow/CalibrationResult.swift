@@ -27,6 +27,7 @@ struct CalibrationResult {
         if let copy = calibration.merges.sorted(by: { $0.seconds < $1.seconds }).middle {
             costs.mergeTime = .seconds(copy.seconds)
             costs.mergedBytes = copy.bytes
+            costs.firstMergeTime = calibration.firstMerge.map { .seconds($0.seconds) }
         }
         costs.headShare = min(1, calibration.headShare)
         costs.gap = calibration.gap

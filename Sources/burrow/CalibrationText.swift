@@ -41,6 +41,7 @@ struct CalibrationText {
             ("between two steps, each token", costs.betweenPerToken),
             ("step that was not planned ahead", costs.gap),
             ("merged copy", costs.mergeTime.inSeconds),
+            ("first merged copy", (costs.firstMergeTime ?? costs.mergeTime).inSeconds),
             ("load of an adapter", costs.loadLatency),
             ("load of an adapter, each MiB", costs.loadSecondsPerByte * 1_048_576),
         ] {

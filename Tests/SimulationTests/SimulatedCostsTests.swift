@@ -27,6 +27,7 @@ struct SimulatedCostsTests {
         costs.gap = 0.0001
         costs.steps.perMergedStep = -0.001
         costs.between = 0.0002
+        costs.firstMergeTime = .milliseconds(90)
         costs.betweenPerToken = 0.00001
         costs.contention = 0.1
         costs.contentionPerStep = 0.0001

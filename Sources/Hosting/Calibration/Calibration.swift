@@ -53,6 +53,9 @@ nonisolated package struct Calibration: Sendable {
     package var gap = 0.0
 
     package var merges: [Transfer] = []
+
+    /// The first copy, for which the system had to provide memory.
+    package var firstMerge: Transfer?
     package var loads: [Transfer] = []
 
     /// What it was measured with.

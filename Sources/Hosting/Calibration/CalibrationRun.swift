@@ -108,7 +108,7 @@ package struct CalibrationRun {
         calibration.adapters = ranks.count
     }
 
-    /// Builds copies into the memory of the first, as where they take turns.
+    /// Builds a copy into fresh memory, then others into that of the first, as where they take turns.
     private mutating func merge() throws(HostError) {
         for _ in 0..<4 {
             runner.merged = nil
@@ -116,7 +116,7 @@ package struct CalibrationRun {
             runner.merged = copy
             calibration.merges.append(.init(bytes: copy.byteCount, seconds: seconds))
         }
-        calibration.merges.removeFirst()
+        calibration.firstMerge = calibration.merges.removeFirst()
     }
 
     // MARK: - Steps
