@@ -151,7 +151,8 @@ let package = Package(
             dependencies: ["Inference", "MoLE", "ModelLoading", policyKit, arguments],
             path: "Samples/Benchmarks",
             exclude: [
-                "README.md", "RESULTS.md", "accuracy", "dlora", "executor", "fleet", "mole",
+                "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
+                "mole",
             ],
             swiftSettings: strict),
 

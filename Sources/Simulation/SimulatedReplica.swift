@@ -42,6 +42,7 @@ struct SimulatedReplica {
     var jobs: [Job] = []
     var state = State.idle
     var building: Building?
+    var merges = 0
 
     /// How long slices have held up the steps since the last one began.
     var heldUp = Duration.zero

@@ -138,7 +138,10 @@ extension Simulation {
             switch replicas[replica].jobs.removeFirst() {
             case .step(let number): return begin(number, on: replica)
             case .merge(let adapter):
-                let whole = setup.costs.mergeTime
+                let isFirst = replicas[replica].merges < setup.replica.mergedCopies
+                replicas[replica].merges += 1
+                let whole =
+                    (isFirst ? setup.costs.firstMergeTime : nil) ?? setup.costs.mergeTime
                 replicas[replica].building = .init(
                     adapter: adapter, remaining: whole, whole: whole)
             }
@@ -164,7 +167,9 @@ extension Simulation {
         guard let index = replicas[replica].steps.firstIndex(where: { $0.plan.number == number })
         else { return }
         var step = replicas[replica].steps[index]
-        var seconds = setup.costs.seconds(of: step.plan.work)
+        let cached = step.plan.entries.reduce(0) { $0 + $1.position }
+        var seconds = setup.costs.seconds(
+            of: step.plan.work, cachedTokens: cached, beside: replicasComputing(beside: replica))
         if setup.costs.noise > 0 {
             seconds *= max(0.1, 1 + setup.costs.noise * replicas[replica].random.normal())
         }
@@ -186,7 +191,19 @@ extension Simulation {
         events.add(
             .nearlyDone(step: number), on: replica,
             at: max(now, end.advanced(by: .zero - head)))
-        events.add(.stepDone, on: replica, at: end)
+        let tokens = step.plan.entries.count(where: \.samples)
+        let between = setup.costs.between + setup.costs.betweenPerToken * Double(tokens)
+        events.add(
+            .stepDone, on: replica, at: end.advanced(by: .simulated(seconds: between)))
+    }
+
+    /// How many replicas compute beside this one, where that makes a difference.
+    private func replicasComputing(beside replica: Int) -> Int {
+        guard setup.costs.contention > 0 || setup.costs.contentionPerStep > 0 else { return 0 }
+        return replicas.indices.count { other in
+            guard other != replica, case .stepping = replicas[other].state else { return false }
+            return true
+        }
     }
 
     private mutating func stepDone(on replica: Int) {

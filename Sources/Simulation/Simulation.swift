@@ -154,8 +154,9 @@ extension Simulation {
             arrival: request.arrival, end: now)
         over.replica = request.replica < 0 ? nil : ReplicaID(rawValue: request.replica)
         over.begin = request.begin
-        over.firstToken = request.firstToken
-        over.lastToken = request.lastToken
+        let outside = Duration.simulated(seconds: setup.costs.requestOverhead)
+        over.firstToken = request.firstToken?.advanced(by: outside)
+        over.lastToken = request.lastToken?.advanced(by: outside)
         over.promptTokens = request.planned.promptTokens
         over.requestedTokens = request.planned.outputTokens
         over.outputTokens = request.tokens

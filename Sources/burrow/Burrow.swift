@@ -12,6 +12,7 @@ struct Burrow: ParsableCommand {
         subcommands: [
             Serve.self, Status.self, TraceCommand.self, Generate.self, Validate.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
-            ComposeCommand.self, Bench.self, Simulate.self, TrainCommand.self,
+            ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
+            TrainCommand.self,
         ])
 }

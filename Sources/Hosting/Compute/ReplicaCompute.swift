@@ -113,8 +113,11 @@ final class ReplicaCompute {
 
     func start(_ plan: StepPlan, _ job: StepJob) {
         plans.append(plan)
-        thread.post(.step(job))
+        start(job)
     }
+
+    /// Hands over a step that nobody has planned.
+    func start(_ job: StepJob) { thread.post(.step(job)) }
 
     func build(_ job: MergeJob) { thread.post(.merge(job)) }
 

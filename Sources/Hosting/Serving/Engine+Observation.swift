@@ -72,6 +72,11 @@ extension Engine {
         compute.reportedPreemptions = counters.preemptions
         compute.reportedWaste = counters.wastedTokens
         metrics.stepCompleted(step)
+        onStep?(
+            ServedStep(
+                work: plan.work, cachedTokens: plan.entries.reduce(0) { $0 + $1.position },
+                time: outcome.stepTime,
+                others: replicas.indices.count { $0 != replica && replicas[$0].isBusy }))
         metrics.ranUnmergedInstead(
             replica: replica, steps: counters.unmergedInstead - compute.reportedUnmerged)
         compute.reportedUnmerged = counters.unmergedInstead

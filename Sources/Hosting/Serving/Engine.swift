@@ -49,6 +49,8 @@ package final class Engine {
     var placesAdapters = false
     /// Solves migration plans that take long; made with the first one.
     var solver: JobThread<MigrationTask>?
+    /// Hears of each step that has ended.
+    var onStep: ((ServedStep) -> Void)?
     /// Those who follow decisions, by replica.
     var recordings: [Int: TraceRecording] = [:]
     /// Who follows the requests.
@@ -182,6 +184,16 @@ package struct EngineParts {
     package var makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
     var reserve = GateReserve()
     package var log: Logger
+}
+
+/// A step of a replica that has ended.
+nonisolated struct ServedStep {
+    var work: StepWork
+    /// The sum of the positions at which its requests went on.
+    var cachedTokens: Int
+    var time: Duration
+    /// How many other replicas compute.
+    var others: Int
 }
 
 /// What other threads tell the engine.

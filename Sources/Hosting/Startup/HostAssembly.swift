@@ -33,6 +33,26 @@ package struct HostAssembly {
 
     /// - Throws: `HostError` with positions in the manifest where they are known.
     package func engine(on loop: EventLoop) throws(HostError) -> Engine {
+        try engine(of: try prepare(), on: loop)
+    }
+
+    /// Starts the engine of what was opened.
+    func engine(of prepared: PreparedHost, on loop: EventLoop) throws(HostError) -> Engine {
+        let engine: Engine
+        do {
+            engine = try Engine(prepared.parts, loop: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+        try add(prepared.adapters, prepared.mixtures, to: engine)
+        engine.beginPlacement()
+        return engine
+    }
+
+    /// Opens and packs all that an engine is made of.
+    ///
+    /// - Throws: `HostError` with positions in the manifest where they are known.
+    func prepare() throws(HostError) -> PreparedHost {
         let blas = BLAS.core
         let opening = ModelOpening(loaded: loaded, threads: threads, created: created)
         let model = try opening.model()
@@ -51,15 +71,7 @@ package struct HostAssembly {
             metrics: metrics(for: model, memory, adapters), shares: shares(of: adapters),
             makeGating: { selection throws(HostError) in try policies.gating(selection) },
             reserve: reserve, log: log)
-        let engine: Engine
-        do {
-            engine = try Engine(parts, loop: loop)
-        } catch {
-            throw HostError(.cannotStart, error.description)
-        }
-        try add(adapters, mixtures, to: engine)
-        engine.beginPlacement()
-        return engine
+        return PreparedHost(parts: parts, adapters: adapters, mixtures: mixtures)
     }
 
     private func add(
@@ -315,6 +327,13 @@ package struct HostAssembly {
         }
         for note in model.configuration.notes { log.notice("\(note)") }
     }
+}
+
+/// What a manifest names, opened: all that an engine is made of.
+struct PreparedHost {
+    var parts: EngineParts
+    var adapters: [OpenedAdapter]
+    var mixtures: [OpenedMixture]
 }
 
 /// Bytes as people read them.
