@@ -208,9 +208,9 @@ extension Simulation {
 
     private mutating func stepDone(on replica: Int) {
         let step = replicas[replica].steps.removeFirst()
-        count(step, on: replica)
-        let outcome = StepOutcome(
+        var outcome = StepOutcome(
             number: step.plan.number, stepTime: step.time, mergeTime: step.heldUp)
+        count(step, on: replica, into: &outcome)
         leave(step.time, on: replica)
         let ended = fleet.complete(outcome, on: ReplicaID(rawValue: replica), at: now)
         advance(replica)
@@ -233,14 +233,25 @@ extension Simulation {
             .computeFree(turn: replicas[replica].turn), on: replica, at: now.advanced(by: held))
     }
 
-    private mutating func count(_ step: SimulatedReplica.Handed, on replica: Int) {
+    /// Gives requests their tokens; who has all is finished, and left out of a step that was planned
+    /// before that was known.
+    private mutating func count(
+        _ step: SimulatedReplica.Handed, on replica: Int, into outcome: inout StepOutcome
+    ) {
         let moment = now
         for entry in step.plan.entries where entry.samples {
+            var (isOver, isLast) = (true, false)
             live.update(entry.id) { request in
+                isOver = request.tokens >= request.planned.outputTokens
+                if isOver { return }
                 request.tokens += 1
                 if request.firstToken == nil { request.firstToken = moment }
                 request.lastToken = moment
+                isLast = request.tokens >= request.planned.outputTokens
             }
+            if setup.requestedTokens == nil { continue }
+            if isOver { outcome.dropped.insert(entry.id) }
+            if isLast { outcome.finished.append(entry.id) }
         }
         summary.steps += 1
         replicas[replica].modes.add(step.time, in: step.plan.mode)

@@ -134,7 +134,9 @@ extension Simulation {
         var request = NewRequest(
             id: id, adapter: SimulationSetup.id(ofAdapter: planned.adapter), arrival: now,
             promptTokens: planned.promptTokens)
-        request.maximumTokens = planned.outputTokens
+        let room = setup.limits.contextLength - planned.promptTokens
+        request.maximumTokens = max(
+            planned.outputTokens, min(setup.requestedTokens ?? 0, room))
         switch fleet.submit(request, at: now) {
         case .accepted(let replica):
             live.update(id) { $0.replica = replica.rawValue }

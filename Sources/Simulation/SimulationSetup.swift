@@ -16,6 +16,10 @@ package struct SimulationSetup: Sendable {
     package var adapters: [SimulatedAdapter] = []
     package var costs = SimulatedCosts()
 
+    /// The most tokens that each request asks for, where its output ends before; `nil` where requests
+    /// ask for what they get, so that everybody knows how long they are.
+    package var requestedTokens: Int?
+
     /// Whether the replicas are one process, in which an adapter that one of them holds costs the
     /// others no time to load, and all loads pass through one thread.
     package var sharesAdapters = false

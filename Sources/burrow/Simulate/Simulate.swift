@@ -64,6 +64,7 @@ struct Simulate: ParsableCommand {
         var setup = try options.setup(for: loaded.manifest)
         setup.costs = try readCosts()
         setup.seed = seed
+        setup.requestedTokens = workload.maxTokens
         let policies = try options.policies(PolicyAssembly(loaded), replicas: setup.replicas)
         let adapters = setup.adapters.count
         var source = try workload.source(adapters: adapters, seed: seed)

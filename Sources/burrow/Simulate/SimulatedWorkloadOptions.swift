@@ -44,6 +44,13 @@ struct SimulatedWorkloadOptions: ParsableArguments {
             """)
     var cut: NumberList?
 
+    @Option(
+        help: """
+            The most tokens that every request asks for; outputs end before, as texts do. Without it \
+            requests ask for what they get, so that policies know how long outputs will be.
+            """)
+    var maxTokens: Int?
+
     @Option(help: "Whether each adapter has arrivals of its own: per-adapter or shared.")
     var streams = ArrivalStreams.perAdapter
 
@@ -52,6 +59,9 @@ struct SimulatedWorkloadOptions: ParsableArguments {
 
     func validate() throws {
         guard requests >= 0 else { throw ValidationError("--requests is 0 or more") }
+        if let maxTokens, !(1...1 << 30).contains(maxTokens) {
+            throw ValidationError("--max-tokens is 1 or more, not \(maxTokens)")
+        }
         for (name, value) in [("rate", rate), ("speed", speed), ("length-scale", lengthScale)]
         where !(1e-6...1e6).contains(value) {
             throw ValidationError("--\(name) is 0.000001 to 1000000, not \(value)")
