@@ -53,6 +53,7 @@ let package = Package(
     products: [
         .executable(name: "burrow", targets: ["burrow"]),
         .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
+        .executable(name: "MigrationBenchmark", targets: ["MigrationBenchmark"]),
         .executable(name: "InstructionCount", targets: ["InstructionCount"]),
     ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
@@ -152,9 +153,16 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "mole",
+                "migration", "mole",
             ],
             swiftSettings: strict),
+
+        .executableTarget(
+            name: "MigrationBenchmark",
+            dependencies: [
+                "Inference", "IntegerRebalancing", "Rebalancing", policyKit, arguments,
+            ],
+            path: "Samples/Benchmarks/migration", swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),

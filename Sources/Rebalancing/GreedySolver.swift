@@ -6,23 +6,43 @@
 /// It depends on the problem alone; its work is bounded by counts, not by a clock.
 package struct GreedySolver {
     private let problem: RebalancingProblem
+    private let seconds: [Double]
+    private let threshold: Double
     private var loads: Loads
     private var assignment: [Int]
 
-    /// Requests of each replica.
+    /// Requests of each replica, the longest first.
     private var members: [[Int]]
+
+    /// Above so many pairs of a request and a replica the fleet is not scheduled anew.
+    private static let mostPairs = 100_000
+
+    /// How many changes are looked at, at least and for each request.
+    private static let leastBudget = 160_000
+    private static let budgetForEach = 40
+
+    /// Nearer to the mean of all replicas, which nothing can beat, it is not worth while to search on.
+    private static let nearEnough = 1.002
+
+    /// A swap that is looked at counts as so many moves.
+    private static let swapPrice = 8
+
+    /// With more requests on a replica those are looked at first whose length is about right.
+    private static let manyMembers = 48
 
     /// How many changes may still be looked at.
     private var budget: Int
 
     /// The best assignment found; never worse than the present one.
-    package static func solve(_ problem: RebalancingProblem, budget: Int = 400_000) -> [Int] {
+    package static func solve(_ problem: RebalancingProblem) -> [Int] {
         guard problem.replicas.count > 1, !problem.requests.isEmpty else { return problem.present }
+        let budget = max(leastBudget, budgetForEach * problem.requests.count)
         var best = GreedySolver(problem, from: problem.present, budget: budget / 2)
         best.improve()
         var answer = best.assignment
         var objective = problem.evaluate(answer).objective
-        if let listed = listSchedule(problem) {
+        let isSmall = problem.requests.count * problem.replicas.count <= mostPairs
+        if isSmall, let listed = listSchedule(problem) {
             var other = GreedySolver(problem, from: listed, budget: budget / 2)
             other.improve()
             let (value, isFeasible) = problem.evaluate(other.assignment)
@@ -39,11 +59,20 @@ package struct GreedySolver {
         self.assignment = assignment
         self.budget = budget
         loads = Loads(problem)
+        seconds = problem.requests.map(\.seconds)
+        threshold = problem.moveThreshold
         members = Array(repeating: [], count: problem.replicas.count)
         for (index, replica) in assignment.enumerated() {
             loads.add(index, to: replica)
             members[replica].append(index)
         }
+        for replica in members.indices {
+            members[replica] = members[replica].sorted(by: isLonger)
+        }
+    }
+
+    private func isLonger(_ left: Int, _ right: Int) -> Bool {
+        seconds[left] != seconds[right] ? seconds[left] > seconds[right] : left < right
     }
 
     // MARK: - List scheduling
@@ -78,17 +107,25 @@ package struct GreedySolver {
     private mutating func improve() {
         var times = problem.replicas.indices.map(loads.time)
         while budget > 0 {
-            guard let worst = times.indices.max(by: { times[$0] < times[$1] }) else { return }
-            let others = times.indices.filter { $0 != worst }.sorted {
-                times[$0] != times[$1] ? times[$0] < times[$1] : $0 < $1
-            }
-            guard
-                let change = move(from: worst, to: others, times) ?? swap(worst, others, times)
-                    ?? moveGroup(from: worst, to: others, times)
+            guard let worst = times.indices.max(by: { times[$0] < times[$1] }),
+                let idlest = times.indices.min(by: { times[$0] < times[$1] }), worst != idlest
+            else { return }
+            let mean = times.reduce(0, +) / Double(times.count)
+            if times[worst] <= Self.nearEnough * mean { return }
+            guard let change = move(from: worst, to: idlest, times) ?? search(from: worst, times)
             else { return }
             apply(change)
             for replica in [worst, change.target] { times[replica] = loads.time(replica) }
         }
+    }
+
+    /// What helps where a request that goes to the replica that is done first does not.
+    private mutating func search(from worst: Int, _ times: [Double]) -> Change? {
+        let others = times.indices.filter { $0 != worst }.sorted {
+            times[$0] != times[$1] ? times[$0] < times[$1] : $0 < $1
+        }
+        return move(from: worst, to: others, times) ?? swap(worst, others, times)
+            ?? moveGroup(from: worst, to: others, times)
     }
 
     /// Requests that leave a replica and requests that come to it.
@@ -108,8 +145,53 @@ package struct GreedySolver {
         loads.remove(index, from: source)
         loads.add(index, to: target)
         assignment[index] = target
-        members[source].removeAll { $0 == index }
-        members[target].append(index)
+        members[source].remove(at: place(of: index, on: source))
+        members[target].insert(index, at: place(of: index, on: target))
+    }
+
+    /// Where a request stands, or would stand, among those of a replica.
+    private func place(of index: Int, on replica: Int) -> Int {
+        firstPlace(on: replica) { !isLonger($0, index) }
+    }
+
+    /// The first place whose request, and so all behind it, `isBehind`.
+    private func firstPlace(on replica: Int, where isBehind: (Int) -> Bool) -> Int {
+        var (low, high) = (0, members[replica].count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(members[replica][middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// The move to one replica, out of requests that are about half as long as the times are apart.
+    private mutating func move(from worst: Int, to target: Int, _ times: [Double]) -> Change? {
+        let half = (times[worst] - times[target]) / 2
+        var window = members[worst].indices
+        if window.count > Self.manyMembers {
+            let middle = firstPlace(on: worst) { seconds[$0] <= half }
+            let low = max(0, min(middle - 4, window.count - Self.manyMembers / 2))
+            window = low..<min(low + Self.manyMembers / 2, window.count)
+        }
+        var best: (change: Change, time: Double)?
+        for place in window {
+            consider(members[worst][place], from: worst, to: target, times, &best)
+        }
+        return best?.change
+    }
+
+    private mutating func consider(
+        _ index: Int, from worst: Int, to target: Int, _ times: [Double],
+        _ best: inout (change: Change, time: Double)?
+    ) {
+        budget -= 1
+        let (arrived, isPossible) = loads.time(adding: index, to: target)
+        guard isPossible else { return }
+        let time = max(loads.time(removing: index, from: worst), arrived)
+        guard time < times[worst] - threshold, time < best?.time ?? .infinity else {
+            return
+        }
+        best = (Change(source: worst, target: target, leaving: [index]), time)
     }
 
     /// The move of one request after which the later of the two replicas is done earliest. The replicas
@@ -117,19 +199,9 @@ package struct GreedySolver {
     private mutating func move(
         from worst: Int, to others: [Int], _ times: [Double]
     ) -> Change? {
-        let threshold = problem.moveThreshold
         var best: (change: Change, time: Double)?
         for target in others.prefix(8) {
-            for index in members[worst] {
-                budget -= 1
-                let (arrived, isPossible) = loads.time(adding: index, to: target)
-                guard isPossible else { continue }
-                let time = max(loads.time(removing: index, from: worst), arrived)
-                guard time < times[worst] - threshold, time < best?.time ?? .infinity else {
-                    continue
-                }
-                best = (Change(source: worst, target: target, leaving: [index]), time)
-            }
+            for index in members[worst] { consider(index, from: worst, to: target, times, &best) }
             if others.count > 8, best != nil { break }
         }
         return best?.change
@@ -137,13 +209,13 @@ package struct GreedySolver {
 
     /// A request of the replica that is done last for a shorter one of another.
     private mutating func swap(_ worst: Int, _ others: [Int], _ times: [Double]) -> Change? {
-        let threshold = 2 * problem.moveThreshold
+        let threshold = 2 * threshold
         for target in others.prefix(8) {
             var best: (change: Change, time: Double)?
             for index in members[worst] {
                 for other in members[target]
-                where problem.requests[other].seconds < problem.requests[index].seconds {
-                    budget -= 1
+                where seconds[other] < seconds[index] {
+                    budget -= Self.swapPrice
                     if budget <= 0 { return best?.change }
                     guard let time = time(swapping: index, of: worst, for: other, of: target),
                         time < times[worst] - threshold, time < best?.time ?? .infinity
@@ -178,7 +250,7 @@ package struct GreedySolver {
         for adapter in adapters {
             let group = members[worst].filter { problem.requests[$0].adapter == adapter }
             guard group.count > 1 else { continue }
-            let threshold = Double(group.count) * problem.moveThreshold
+            let threshold = Double(group.count) * threshold
             for target in others.prefix(8) {
                 budget -= group.count
                 var trial = self

@@ -111,26 +111,56 @@ package struct RebalancingProblem: Sendable {
 }
 
 /// The time of each replica under an assignment, kept up to date.
+///
+/// What it reads of the problem lies in plain arrays, as it is asked many thousand times.
 struct Loads {
-    private let problem: RebalancingProblem
-
     /// For each replica the seconds of its requests and moves, its pages, and its adapters' bytes.
     private(set) var seconds: [Double]
     private(set) var pages: [Int]
     private(set) var adapterBytes: [Int]
 
     /// Requests by replica and adapter, row by row.
-    private var counts: [Int]
+    private var counts: [Int32]
     private var adapterSeconds: [Double]
 
+    /// What serving an adapter costs a replica, row by row.
+    private let prices: [Double]
+
+    // Of requests; an adapter of -1 is the base model.
+    private let requestSeconds: [Double]
+    private let moveSeconds: [Double]
+    private let requestPages: [Int]
+    private let sources: [Int]
+    private let adapters: [Int]
+
+    // Of adapters and replicas.
+    private let bytes: [Int]
+    private let rooms: [Int]
+    private let capacities: [Int]
+    private let secondsPerPage: Double
+    private var adapterCount: Int { bytes.count }
+
     init(_ problem: RebalancingProblem) {
-        self.problem = problem
         let count = problem.replicas.count
         seconds = [Double](repeating: 0, count: count)
         pages = [Int](repeating: 0, count: count)
         adapterBytes = [Int](repeating: 0, count: count)
         adapterSeconds = [Double](repeating: 0, count: count)
-        counts = [Int](repeating: 0, count: count * problem.adapters.count)
+        counts = [Int32](repeating: 0, count: count * problem.adapters.count)
+        prices = (0..<count).flatMap { replica in
+            problem.adapters.map { adapter in
+                problem.affinity + (adapter.holders.contains(replica) ? 0 : adapter.loadSeconds)
+            }
+        }
+        requestSeconds = problem.requests.map(\.seconds)
+        moveSeconds = problem.requests.map(\.moveSeconds)
+        requestPages = problem.requests.map(\.pages)
+        sources = problem.requests.map(\.source)
+        adapters = problem.requests.map { $0.adapter ?? -1 }
+        bytes = problem.adapters.map(\.bytes)
+        rooms = problem.replicas.map(\.adapterRoom)
+        capacities = problem.replicas.map(\.pages)
+        secondsPerPage = problem.secondsPerPage
     }
 
     var makespan: Double { seconds.indices.map(time).max() ?? 0 }
@@ -141,32 +171,30 @@ struct Loads {
     }
 
     private func time(_ seconds: Double, pages: Int, of replica: Int) -> Double {
-        let excess = max(0, pages - problem.replicas[replica].pages)
-        return seconds + Double(excess) * problem.secondsPerPage
+        let excess = pages - capacities[replica]
+        return excess > 0 ? seconds + Double(excess) * secondsPerPage : seconds
     }
 
     /// The time of a replica with a request more, and whether its adapter fits.
     func time(adding index: Int, to replica: Int) -> (seconds: Double, isPossible: Bool) {
-        let request = problem.requests[index]
+        let adapter = adapters[index]
         var sum = seconds[replica] + adapterSeconds[replica] + cost(of: index, on: replica)
         var isPossible = true
-        if let adapter = request.adapter, requests(on: adapter, at: replica) == 0 {
-            sum += price(of: adapter, on: replica)
-            isPossible =
-                adapterBytes[replica] + problem.adapters[adapter].bytes
-                <= problem.replicas[replica].adapterRoom
+        if adapter >= 0, counts[replica * adapterCount + adapter] == 0 {
+            sum += prices[replica * adapterCount + adapter]
+            isPossible = adapterBytes[replica] + bytes[adapter] <= rooms[replica]
         }
-        return (time(sum, pages: pages[replica] + request.pages, of: replica), isPossible)
+        return (time(sum, pages: pages[replica] + requestPages[index], of: replica), isPossible)
     }
 
     /// The time of a replica without one of its requests.
     func time(removing index: Int, from replica: Int) -> Double {
-        let request = problem.requests[index]
+        let adapter = adapters[index]
         var sum = seconds[replica] + adapterSeconds[replica] - cost(of: index, on: replica)
-        if let adapter = request.adapter, requests(on: adapter, at: replica) == 1 {
-            sum -= price(of: adapter, on: replica)
+        if adapter >= 0, counts[replica * adapterCount + adapter] == 1 {
+            sum -= prices[replica * adapterCount + adapter]
         }
-        return time(sum, pages: pages[replica] - request.pages, of: replica)
+        return time(sum, pages: pages[replica] - requestPages[index], of: replica)
     }
 
     mutating func add(_ index: Int, to replica: Int) { change(index, on: replica, sign: 1) }
@@ -174,28 +202,19 @@ struct Loads {
     mutating func remove(_ index: Int, from replica: Int) { change(index, on: replica, sign: -1) }
 
     private mutating func change(_ index: Int, on replica: Int, sign: Int) {
-        let request = problem.requests[index]
         seconds[replica] += Double(sign) * cost(of: index, on: replica)
-        pages[replica] += sign * request.pages
-        guard let adapter = request.adapter else { return }
-        let place = replica * problem.adapters.count + adapter
-        counts[place] += sign
+        pages[replica] += sign * requestPages[index]
+        let adapter = adapters[index]
+        guard adapter >= 0 else { return }
+        let place = replica * adapterCount + adapter
+        counts[place] += Int32(sign)
         guard counts[place] == (sign > 0 ? 1 : 0) else { return }
-        adapterBytes[replica] += sign * problem.adapters[adapter].bytes
-        adapterSeconds[replica] += Double(sign) * price(of: adapter, on: replica)
-    }
-
-    private func requests(on adapter: Int, at replica: Int) -> Int {
-        counts[replica * problem.adapters.count + adapter]
+        adapterBytes[replica] += sign * bytes[adapter]
+        adapterSeconds[replica] += Double(sign) * prices[place]
     }
 
     private func cost(of index: Int, on replica: Int) -> Double {
-        let request = problem.requests[index]
-        return request.source == replica ? request.seconds : request.seconds + request.moveSeconds
-    }
-
-    private func price(of adapter: Int, on replica: Int) -> Double {
-        let item = problem.adapters[adapter]
-        return problem.affinity + (item.holders.contains(replica) ? 0 : item.loadSeconds)
+        sources[index] == replica
+            ? requestSeconds[index] : requestSeconds[index] + moveSeconds[index]
     }
 }
