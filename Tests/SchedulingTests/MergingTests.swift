@@ -154,4 +154,40 @@ struct MergingTests {
         #expect(bench.scheduler.counters.failedMerges == 0)
         #expect(bench.scheduler.inconsistencies() == [])
     }
+
+    /// An adapter waits for the room of one that is being merged. Its request has its lease as soon as
+    /// the copy is there, and may be cancelled before anything else happens.
+    @Test
+    func aLeaseThatAMergeHeldBackIsKnownAtOnce() {
+        var configuration = ReplicaConfiguration(
+            id: replica(0), batchRequests: 4, batchTokens: 64, pages: 64, adapterBytes: 5)
+        configuration.mergedCopies = 1
+        let policy = Merging()
+        var policies = ReplicaPolicies()
+        policies.batching = .init(name: "merging", policy: policy)
+        var scheduler = ReplicaScheduler(configuration, policies: policies, clock: { .start })
+        for id in 1...2 as ClosedRange<UInt32> {
+            _ = scheduler.register(
+                AdapterDescription(id: adapter(id), bytes: 5, rank: 8), at: .start)
+        }
+        func submit(_ id: UInt32) {
+            let new = NewRequest(
+                id: request(UInt64(id)), adapter: adapter(id), arrival: .start, promptTokens: 4)
+            _ = scheduler.submit(new, at: .start)
+        }
+        submit(1)
+        #expect(scheduler.takeActions() == [.load(adapter(1))])
+        _ = scheduler.adapterLoaded(adapter(1), bytes: 5, time: .zero, at: .start)
+        // The step asks for a copy, which holds the adapter, and its request ends.
+        let plan = scheduler.planStep(at: .start)
+        #expect(scheduler.takeMergeActions() == [.build(adapter(1))])
+        let outcome = StepOutcome(
+            number: plan?.number ?? 0, stepTime: .milliseconds(1), finished: [request(1)])
+        #expect(scheduler.complete(outcome, at: .start) == [request(1)])
+        submit(2)
+        #expect(scheduler.takeActions().isEmpty)
+        scheduler.copyBuilt(adapter(1), bytes: 100, time: .milliseconds(1), at: .start)
+        #expect(scheduler.cancel(request(2), at: .start) == .now)
+        #expect(scheduler.inconsistencies() == [])
+    }
 }

@@ -13,7 +13,7 @@ import Testing
                 // Nothing is optimised in a test.
                 "budget: 1s",
                 "instances: [{name: mover, type: greedy-migration, parameters: {queueDelay: 1ms, "
-                    + "coolDown: 2ms, movePenalty: 0s, pairs: 1}}]"
+                    + "coolDown: 2ms, movePenalty: 0s, pairs: 1}}]",
             ],
             pipeline: ["dispatch: static-dispatch", "migration: mover"])))
 struct MigrationTests {
@@ -38,7 +38,7 @@ struct MigrationTests {
         }
     }
 
-    /// - Parameter most: hang up after so many tokens.
+    /// Reads a stream, and hangs up after `most` tokens.
     private static func answer(_ body: JSON, port: Int, most: Int = .max) throws -> Answer {
         let stream = try EventStream(try WireConnection(port: port), "/v1/completions", body)
         var answer = Answer()
