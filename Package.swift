@@ -153,7 +153,7 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "migration", "mole",
+                "migration", "mole", "replicas",
             ],
             swiftSettings: strict),
 

@@ -164,9 +164,9 @@ extension Fleet {
         if isLate { return stay(pending, at: now) }
         if !pending.isHeld {
             switch readiness(of: request, on: target, &pending, at: now) {
-            case .waits: return .waits
-            case .skipped: return stay(pending, at: now)
-            case .moved: break
+            case .ready: break
+            case .loading: return .waits
+            case .hopeless: return stay(pending, at: now)
             }
             pending.isHeld = change(source, at: now) { $0.hold(move.request) }
         }
@@ -190,21 +190,30 @@ extension Fleet {
         change(replica, at: now) { $0.resume(request) }
     }
 
+    /// Whether a request may go to its target.
+    private enum Readiness {
+        case ready
+        /// Its adapter is on the way.
+        case loading
+        /// There is no room for its adapter.
+        case hopeless
+    }
+
     /// Whether a request's adapter lies on the target; it goes on where it is until then. One that
     /// holds nothing may wait there just as well.
     private mutating func readiness(
         of request: RequestSnapshot, on target: Int,
         _ pending: inout FleetMigration.PendingMove, at now: Instant
-    ) -> Progress {
+    ) -> Readiness {
         switch replicas[target].residency.state(of: request.adapter) {
-        case .resident: return .moved(.waiting)
-        case .loading: return .waits
+        case .resident: return .ready
+        case .loading: return .loading
         case .absent:
             if !pending.hasAsked {
                 pending.hasAsked = true
-                if place(request.adapter, on: target, at: now) { return .waits }
+                if place(request.adapter, on: target, at: now) { return .loading }
             }
-            return request.computedTokens == 0 ? .moved(.waiting) : .skipped
+            return request.computedTokens == 0 ? .ready : .hopeless
         }
     }
 
