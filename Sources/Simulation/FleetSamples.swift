@@ -52,14 +52,18 @@ package struct FleetSamples: Sendable, Equatable {
         }
     }
 
-    func isDue(at now: Instant) -> Bool { now >= next }
+    /// Whether a sample is wanted from before `now`.
+    func isDue(before now: Instant) -> Bool { next < now }
 
-    /// Notes how the fleet stands; nothing happens between the last event and `now`.
-    mutating func note(_ fleet: borrowing Fleet, at now: Instant) {
-        if samples.count >= Self.mostSamples { coarsen() }
+    /// Notes how the fleet has stood since the last event, at all moments before `now`, when the next
+    /// one happens.
+    mutating func note(_ fleet: borrowing Fleet, before now: Instant) {
         let sample = Sample(of: fleet, in: replicaGroups)
-        // A long time without events is as many samples of the same.
-        while next <= now, samples.count < Self.mostSamples {
+        while next < now {
+            if samples.count >= Self.mostSamples {
+                coarsen()
+                continue
+            }
             samples.append(sample)
             next = next.advanced(by: interval)
             addPlacement(fleet)
@@ -85,7 +89,7 @@ package struct FleetSamples: Sendable, Equatable {
     }
 
     private mutating func coarsen() {
-        samples = stride(from: 1, to: samples.count, by: 2).map { samples[$0] }
+        samples = stride(from: 0, to: samples.count, by: 2).map { samples[$0] }
         interval *= 2
         next = Instant(nanoseconds: 0).advanced(by: interval * Double(samples.count))
     }

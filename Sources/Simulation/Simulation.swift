@@ -84,19 +84,24 @@ package struct Simulation {
             if let planned = upcoming, let arrival,
                 arrival.nanoseconds <= events.nextTime ?? .max
             {
+                sample(before: arrival)
                 now = max(now, arrival)
                 arrive(planned)
                 upcoming = try next()
             } else if let event = events.next() {
+                sample(before: Instant(nanoseconds: event.time))
                 now = Instant(nanoseconds: event.time)
                 happen(event)
             } else {
                 break
             }
-            if samples.isDue(at: now) { samples.note(fleet, at: now) }
         }
         for id in live.identifiers { end(id, .stuck) }
         return finalSummary()
+    }
+
+    private mutating func sample(before next: Instant) {
+        if samples.isDue(before: next) { samples.note(fleet, before: next) }
     }
 
     private mutating func registerAdapters() {

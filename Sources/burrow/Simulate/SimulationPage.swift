@@ -206,14 +206,14 @@ struct SimulationPage {
         guard !result.adapters.isEmpty else { return }
         page.heading("Fairness")
         let sorted = result.adapters.sorted { $0.normalisedLatency < $1.normalisedLatency }
-        let step = max(1, sorted.count / Self.mostColumns)
+        // The fastest and the slowest are always among those that are drawn.
+        let count = min(sorted.count, Self.mostColumns)
+        let drawn = (0..<count).map { sorted[$0 * (sorted.count - 1) / max(1, count - 1)] }
         page.figure(
             FleetPlots.bars(
-                stride(from: 0, to: sorted.count, by: step).map {
-                    (Self.name(sorted[$0].adapter), sorted[$0].normalisedLatency)
-                }, axis: "s/token"),
+                drawn.map { (Self.name($0.adapter), $0.normalisedLatency) }, axis: "s/token"),
             "Mean seconds for a token of each adapter, in order"
-                + (step > 1 ? ", every \(step)th one" : "")
+                + (count < sorted.count ? ", \(count) of \(sorted.count)" : "")
                 + (result.jain.map { "; Jain's index is \(decimal($0, 3))." } ?? "."))
         let busiest = result.adapters.sorted {
             ($1.completed, $0.adapter) < ($0.completed, $1.adapter)

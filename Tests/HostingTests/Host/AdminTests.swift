@@ -32,7 +32,9 @@ struct AdminTests {
         #expect(json["adapters"].list.first { $0["name"] == "roman" }?["requests"] == 3)
         let policies = json["policies"].list
         #expect(
-            policies.map { $0["kind"].text } == ["batching", "fairness", "residency", "dispatch"])
+            policies.map { $0["kind"].text } == [
+                "batching", "fairness", "residency", "dispatch", "migration",
+            ])
         #expect(policies[0]["type"] == "merged-only" && policies[0]["state"] == "active")
         try await compare(json["replicas"][0], with: Client(server))
         checkService(of: json["replicas"][0])
