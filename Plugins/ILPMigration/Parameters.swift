@@ -43,6 +43,6 @@ extension ILPMigration {
         @Parameter(
             "The longest that the solver may take; the best found by then counts.",
             in: .milliseconds(1)...(.seconds(600)))
-        var timeLimit: Duration = .seconds(1)
+        var timeLimit: Duration = .milliseconds(500)
     }
 }

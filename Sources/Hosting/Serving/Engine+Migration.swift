@@ -49,7 +49,6 @@ extension Engine {
     private func note(_ move: CompletedMove) {
         guard let generation = sequences[move.request]?.generation else { return }
         generation.replica = move.target.rawValue
-        generation.migrations += 1
         log.debug(
             """
             request \(move.request.rawValue) moved from replica \(move.source.rawValue) to \

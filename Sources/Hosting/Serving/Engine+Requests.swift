@@ -14,8 +14,6 @@ package final class Generation {
     var sequences: [LiveSequence] = []
     var unfinished = 0
     var replica = 0
-    /// How often one of its choices moved to another replica.
-    var migrations = 0
     var firstToken: Instant?
     var lastToken: Instant?
     var reason = FinishedReason.abort
