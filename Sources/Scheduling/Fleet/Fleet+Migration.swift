@@ -21,9 +21,8 @@ extension Fleet {
         else { return nil }
         migration.nextCheck = now.advanced(by: migration.rules.checkInterval)
         board.refresh(from: &replicas)
-        let loads = board.snapshots
         var call = migration.policy.begin(at: now)
-        let isDue = call.policy.isDue(among: loads.span, at: now)
+        let isDue = call.policy.isDue(among: board.snapshots.span, at: now)
         migration.policy.returned(&call)
         migration.policy.settle(call, at: now)
         return isDue ? propose(at: now) : nil

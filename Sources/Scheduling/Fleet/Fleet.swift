@@ -160,7 +160,9 @@ package struct Fleet {
 
     private mutating func choose(for request: NewRequest, at now: Instant) -> Int {
         if replicas.count == 1 { return 0 }
-        let snapshots = snapshots(for: request.adapter)
+        // Read where they lie: a copy of a thousand replicas for each request would be felt.
+        board.refresh(from: &replicas)
+        board.mark(request.adapter, among: &replicas)
         var snapshot = RequestSnapshot(
             id: request.id, adapter: request.adapter, tenant: request.tenant,
             arrival: request.arrival, promptTokens: request.promptTokens)
@@ -169,9 +171,9 @@ package struct Fleet {
         var choice: Int?
         var call = dispatch.begin(at: now)
         do throws(PolicyError) {
-            let id = try call.policy.choose(for: snapshot, among: snapshots.span, at: now)
+            let id = try call.policy.choose(for: snapshot, among: board.snapshots.span, at: now)
             dispatch.returned(&call)
-            if snapshots.indices.contains(id.rawValue) {
+            if board.snapshots.indices.contains(id.rawValue) {
                 choice = id.rawValue
             } else {
                 fault = (.badAnswer, "there is no replica \(id.rawValue)")
@@ -182,7 +184,7 @@ package struct Fleet {
         }
         dispatch.settle(call, fault: fault, at: now)
         if let choice { return choice }
-        let id = try? dispatch.builtIn.choose(for: snapshot, among: snapshots.span, at: now)
+        let id = try? dispatch.builtIn.choose(for: snapshot, among: board.snapshots.span, at: now)
         return id?.rawValue ?? 0
     }
 

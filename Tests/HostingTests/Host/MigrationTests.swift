@@ -56,16 +56,51 @@ struct MigrationTests {
         try await client.metric("burrow:migrations_total", ["way": way])
     }
 
-    @Test func streamsThatMoveSayWhatTheySayAlone() async throws {
+    /// All prompts in one request, so that they compete however busy the machine is.
+    private static func together(_ temperature: Double) throws -> JSON {
+        let references = try SampleModel.references().filter { $0.model != "sample" }
+        let prompts = references.prefix(28).map {
+            JSON.list($0.promptIDs.map { .number(Double($0)) })
+        }
+        return [
+            "model": "french", "max_tokens": 70, "ignore_eos": true, "return_token_ids": true,
+            "stream": true, "logprobs": 1, "repetition_penalty": 1.1, "seed": 5,
+            "temperature": .number(temperature), "prompt": .list(prompts),
+        ]
+    }
+
+    /// What each choice of a stream brings.
+    private static func answers(_ body: JSON, port: Int) throws -> [Answer] {
+        let stream = try EventStream(try WireConnection(port: port), "/v1/completions", body)
+        var answers = [Answer](repeating: Answer(), count: 28)
+        while let event = try stream.next() {
+            let choice = event["choices"][0]
+            let index = Int(choice["index"].number ?? 0)
+            answers[index].tokens += choice["token_ids"].integers
+            answers[index].text += choice["text"].text ?? ""
+            answers[index].logprobs += choice["logprobs"]["token_logprobs"].list
+                .compactMap(\.number)
+            answers[index].finish = choice["finish_reason"].text ?? answers[index].finish
+        }
+        return answers
+    }
+
+    /// The same requests to a host with one replica and room for all of them at once.
+    @Test(arguments: [0, 0.9])
+    func streamsThatMoveSayWhatTheySayElsewhere(temperature: Double) async throws {
         let client = try Client.ofSuite
+        let body = try Self.together(temperature)
+        let still = try await BurrowProcess.start(
+            ServedManifest(replicas: ["memory: 256MiB", "maxBatch: 32"]))
+        let stillPort = still.port
         let port = client.port
-        let requests = try Self.requests()
-        let alone = try await onThread { try requests.map { try Self.answer($0, port: port) } }
+        let expected = try await onThread { try Self.answers(body, port: stillPort) }
+        try await still.stop()
         let before = try await Self.moved(client, "handover")
-        let together = try await allAtOnce(requests) { try Self.answer($0, port: port) }
-        for (index, pair) in zip(alone, together).enumerated() {
-            #expect(pair.0 == pair.1, "stream \(index)")
-            #expect(pair.0.tokens.count == 70 && pair.0.finish == "length", "stream \(index)")
+        let answers = try await onThread { try Self.answers(body, port: port) }
+        for (index, pair) in zip(expected, answers).enumerated() {
+            #expect(pair.0 == pair.1, "choice \(index)")
+            #expect(pair.0.tokens.count == 70 && pair.0.finish == "length", "choice \(index)")
         }
         let handedOver = try await Self.moved(client, "handover") - before
         let waiting = try await Self.moved(client, "waiting")
