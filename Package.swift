@@ -160,7 +160,8 @@ let package = Package(
         .executableTarget(
             name: "MigrationBenchmark",
             dependencies: [
-                "Inference", "IntegerRebalancing", "Rebalancing", policyKit, arguments,
+                "Inference", "IntegerRebalancing", "ModelLoading", "Rebalancing", policyKit,
+                arguments,
             ],
             path: "Samples/Benchmarks/migration", swiftSettings: strict),
 

@@ -36,7 +36,6 @@ extension SimulatedCosts {
             ("gap", \.gap), ("between", \.between), ("betweenPerToken", \.betweenPerToken),
             ("serving", \.serving),
             ("contention", \.contention), ("contentionPerStep", \.contentionPerStep),
-            ("requestOverhead", \.requestOverhead),
             ("handoverPerToken", \.handoverSeconds), ("solve", \.solveSeconds),
         ]
     }

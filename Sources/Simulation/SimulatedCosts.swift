@@ -64,10 +64,6 @@ package struct SimulatedCosts: Sendable, Equatable {
     package var contention = 0.0
     package var contentionPerStep = 0.0
 
-    /// Seconds of a request outside of the replica: from its sending to the queue and from its last
-    /// token to whoever waits for it.
-    package var requestOverhead = 0.0
-
     /// Seconds to hand over the keys and values of a token between replicas on different machines;
     /// `nil` where they are computed again.
     package var handoverSecondsPerToken: Double?

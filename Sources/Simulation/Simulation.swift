@@ -161,9 +161,8 @@ extension Simulation {
             arrival: request.arrival, end: now)
         over.replica = request.replica < 0 ? nil : ReplicaID(rawValue: request.replica)
         over.begin = request.begin
-        let outside = Duration.simulated(seconds: setup.costs.requestOverhead)
-        over.firstToken = request.firstToken?.advanced(by: outside)
-        over.lastToken = request.lastToken?.advanced(by: outside)
+        over.firstToken = request.firstToken
+        over.lastToken = request.lastToken
         over.promptTokens = request.planned.promptTokens
         over.requestedTokens = request.planned.outputTokens
         over.outputTokens = request.tokens

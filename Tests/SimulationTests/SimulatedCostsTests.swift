@@ -32,7 +32,6 @@ struct SimulatedCostsTests {
         costs.contention = 0.1
         costs.contentionPerStep = 0.0001
         costs.serving = -0.01
-        costs.requestOverhead = 0.003
         costs.perCachedToken = 2e-6
         costs.rowTimes = [RowTime(rows: 1, seconds: 0.01), RowTime(rows: 8, seconds: 0.02)]
         #expect(try SimulatedCosts(costs.json) == costs)
@@ -90,11 +89,10 @@ struct SimulatedCostsTests {
         return request.arrival.duration(to: request.lastToken ?? request.arrival).inSeconds
     }
 
-    @Test func whatPassesBetweenStepsAndOutsideCounts() {
+    @Test func whatPassesBetweenStepsCounts() {
         let bare = latency { _ in }
         #expect(abs(latency { $0.between = 0.01 } - bare - 0.1) < 1e-6)
         #expect(abs(latency { $0.betweenPerToken = 0.001 } - bare - 0.01) < 1e-6)
-        #expect(abs(latency { $0.requestOverhead = 0.5 } - bare - 0.5) < 1e-6)
         #expect(latency { ($0.contention, $0.contentionPerStep) = (3, 3) } == bare)
         #expect(abs(latency { $0.serving = 0.5 } / bare - 1.5) < 0.01)
         #expect(latency { $0.perCachedToken = 0.001 } - bare > 0.9)

@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ModelLoading
 import PolicyKit
-import Rebalancing
 
 /// A fleet under a skewed load, the same for the same seed.
 struct RandomFleet {
     var replicas: Int
     var requests: Int
     var adapters: Int
-    private var state: UInt64
+    private var random: SplitMix64
 
     init(replicas: Int, requests: Int, adapters: Int, seed: UInt64) {
         self.replicas = replicas
         self.requests = requests
         self.adapters = adapters
-        self.state = seed
+        random = SplitMix64(seed: seed)
     }
 
-    /// A number from 0 to 1 (SplitMix64).
+    /// A number from 0 to 1.
     private mutating func fraction() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Double((mixed ^ (mixed >> 31)) >> 11) / Double(1 << 53)
+        Double(random.next() >> 11) / Double(1 << 53)
     }
 
     /// Few adapters have most requests, and the first replicas hold most of them.

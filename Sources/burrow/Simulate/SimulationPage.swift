@@ -264,10 +264,4 @@ struct SimulationPage {
         group.count == 1
             ? "\(kind) \(group.lowerBound)" : "\(group.lowerBound)–\(group.upperBound - 1)"
     }
-
-    private func percent(_ share: Double) -> String { "\(decimal(share * 100, 1)) %" }
-
-    private func decimal(_ value: Double, _ places: Int) -> String {
-        String(format: "%.\(places)f", value)
-    }
 }

@@ -72,11 +72,14 @@ struct SimulationText {
         return table.text
     }
 
-    private func percent(_ share: Double) -> String { "\(decimal(share * 100, 1)) %" }
+}
 
-    private func decimal(_ value: Double, _ places: Int) -> String {
-        String(format: "%.\(places)f", value)
-    }
+/// A share in percent, with one digit behind the point.
+func percent(_ share: Double) -> String { "\(decimal(share * 100, 1)) %" }
+
+/// A number with so many digits behind the point.
+func decimal(_ value: Double, _ places: Int) -> String {
+    String(format: "%.\(places)f", value)
 }
 
 extension String {

@@ -16,11 +16,14 @@ struct SimulateCommandTests {
         ],
         pipeline: ["dispatch: static-dispatch", "migration: mover"])
 
-    private static func arguments(_ path: String, requests: Int = 300) -> [String] {
+    private static func arguments(
+        _ path: String, requests: Int = 300, pages: Int = 400
+    ) -> [String] {
         [
             "simulate", path, "--replicas", "3", "--adapters", "4", "--rate", "40", "--requests",
             "\(requests)", "--popularity", "identical", "--max-tokens", "64", "--lengths",
-            "uniform:8-64/8-48", "--pages", "400", "--adapter-bytes", "100000", "--merged-copies",
+            "uniform:8-64/8-48", "--pages", "\(pages)", "--adapter-bytes", "100000",
+            "--merged-copies",
             "0",
         ]
     }
@@ -53,8 +56,8 @@ struct SimulateCommandTests {
     @Test func aReportOfNothingServedIsAPageToo() async throws {
         let folder = try TestFolder()
         let path = try folder.write("m.yaml", Self.manifest.text)
-        var arguments = Self.arguments(path, requests: 3)
-        arguments[arguments.count - 5] = "1"  // one page: nothing fits
+        // In one page no request fits.
+        let arguments = Self.arguments(path, requests: 3, pages: 1)
         let result = try await run(
             Built.burrow, arguments + ["--report", "r.html"], in: folder)
         #expect(result.status == 0, "\(result.errors)")
