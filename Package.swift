@@ -126,7 +126,8 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", policyKit,
             ], swiftSettings: strict),
-        .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
+        .target(name: "CLinux"),
+        .target(name: "LoopIO", dependencies: ["CLibuv", "CLinux"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
         .target(

@@ -14,6 +14,12 @@ package struct PluginLibrary {
     /// The private copy that is mapped.
     package let loadedFrom: String
 
+    /// What tells these bytes from all others of this name: that of the private copy.
+    package var build: String {
+        let name = loadedFrom.split(separator: "/").last.map(String.init) ?? loadedFrom
+        return name.hasSuffix(".so") ? String(name.dropLast(3)) : name
+    }
+
     /// The policies in it; each has passed ``PolicyKit/Policy/declarationViolation``.
     package let policies: [any Policy.Type]
 

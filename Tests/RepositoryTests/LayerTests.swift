@@ -30,7 +30,7 @@ struct LayerTests {
         "Composition": [
             "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", "PolicyKit",
         ],
-        "LoopIO": ["CLibuv"],
+        "LoopIO": ["CLibuv", "CLinux"],
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
@@ -47,7 +47,7 @@ struct LayerTests {
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc",
+        "CKernels", "CCbc", "CLinux",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

@@ -23,7 +23,8 @@ package final class HTTPServer {
     /// Connections beyond the limit that are held to be told so; more wait in the backlog.
     private static let refusalSlots = 64
 
-    package let limits: HTTPLimits
+    /// Those of connections that are accepted from now on.
+    package private(set) var limits: HTTPLimits
     package private(set) var counters = HTTPCounters()
 
     let loop: EventLoop
@@ -82,6 +83,17 @@ package final class HTTPServer {
     private func add(_ listener: LoopListener) {
         listener.onAcceptError = { [weak self] _ in self?.counters.acceptErrors += 1 }
         listeners.append(listener)
+    }
+
+    /// Bounds connections that are accepted from now on; those that are open keep theirs.
+    package func limit(to limits: HTTPLimits) {
+        precondition(limits.headerBytes <= 65_536, "the parser takes heads up to 65,536 bytes")
+        guard limits != self.limits else { return }
+        self.limits = limits
+        if !connections.isEmpty { startSweeping() }
+        if connections.count < limits.maxConnections + Self.refusalSlots {
+            for listener in listeners { listener.resume() }
+        }
     }
 
     /// The number of connections, including those that are about to close.

@@ -17,6 +17,9 @@ final class AdminSurface {
     private let engine: Engine
     private let loop: EventLoop
     private let manifest: Manifest
+
+    /// Changes the host; set before the socket is opened.
+    var reloader: Reloader?
     private let log: Logger
     private let start = Engine.now
     private var server: HTTPServer?
@@ -31,7 +34,7 @@ final class AdminSurface {
         self.log = log
         var limits = HTTPLimits()
         limits.maxConnections = 32
-        limits.bodyBytes = 64 << 10
+        limits.bodyBytes = 4 << 20
         limits.writeBufferBytes = Self.mostWaitingBytes + (4 << 20)
         do {
             server = try HTTPServer(loop: loop, limits: limits) { [weak self] request, exchange in
@@ -71,10 +74,14 @@ final class AdminSurface {
         server.closeAll()
     }
 
+    /// What is in force.
+    private var liveManifest: Manifest { engine.facts?.manifest ?? manifest }
+
     // MARK: - Requests
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
         do throws(APIError) {
+            if try answer(request, exchange) { return }
             guard request.method == "GET" else {
                 var error = APIError(.methodNotAllowed, "Use GET for \(request.path).")
                 error.allowedMethods = ["GET"]
@@ -87,8 +94,9 @@ final class AdminSurface {
             default:
                 throw APIError(
                     .notFound,
-                    "There is nothing at \(request.path): there are /admin/status, /admin/trace and "
-                        + "/admin/workload.")
+                    "There is nothing at \(request.path): there are /admin/status, /admin/trace, "
+                        + "/admin/workload, "
+                        + ReloadRoute.methods.map(\.path).joined(separator: ", ") + ".")
             }
         } catch {
             exchange.respond(error)
@@ -106,7 +114,7 @@ final class AdminSurface {
                 MainActor.assumeIsolated { engine.name(of: id) }
             }
             engine.attach(
-                try TraceRecording(wish, to: exchange, on: loop, writer: writer), manifest)
+                try TraceRecording(wish, to: exchange, on: loop, writer: writer), liveManifest)
             log.info("the decisions of replica \(wish.replica) are recorded")
         } catch {
             throw APIError(.unavailable, error.description)
@@ -133,7 +141,7 @@ final class AdminSurface {
         do {
             return Array(
                 try encoder.encode(
-                    engine.status(of: manifest, since: start, isDraining: isDraining)))
+                    engine.status(of: liveManifest, since: start, isDraining: isDraining)))
         } catch {
             throw APIError(.internalError, "The status cannot be written: \(error).")
         }

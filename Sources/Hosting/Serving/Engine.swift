@@ -16,8 +16,8 @@ package final class Engine {
     package internal(set) var catalog = AdapterCatalog()
     package internal(set) var fleet: Fleet
     package internal(set) var metrics: ServingMetrics
-    /// What the manifest says of service classes and adapters; of tenants the server knows.
-    let shares: ServiceShares
+    /// What the manifest says of service classes, adapters and tenants.
+    var shares: ServiceShares
 
     var sequences: [RequestID: LiveSequence] = [:]
     /// Those that guess their tokens ahead, in order of arrival.
@@ -35,7 +35,7 @@ package final class Engine {
     /// Those who wait for a mixture to be opened.
     var openings: [Int: (Result<OpenedMixture, AdapterLoadFailure>) -> Void] = [:]
     /// Makes the policy that makes a mixture's gate: a new one each time.
-    let makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
+    var makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
     let reserve: GateReserve
     private var nextRequest: UInt64 = 1
     private var nextGeneration = 1
@@ -55,6 +55,17 @@ package final class Engine {
     var recordings: [Int: TraceRecording] = [:]
     /// Who follows the requests.
     var workload: WorkloadRecording?
+    /// The time between tokens, of late.
+    var tokenGaps = TokenGaps()
+    /// What is in force, where it came from a manifest.
+    var facts: GenerationFacts?
+    var generation = 1
+    /// Replicas that have not planned since policies were last replaced.
+    var unacknowledged: Set<Int> = []
+    /// Called when the last of them has.
+    var onAcknowledged: (() -> Void)?
+    /// The gates of mixtures that a generation before has opened, while requests may need them.
+    var gateMakers: [AdapterID: GateMaker] = [:]
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///
@@ -169,6 +180,7 @@ package final class Engine {
         performMerges(on: id)
         passRecords(of: replica)
         observeReplica(replica)
+        if !replicas[replica].isBusy { acknowledge(replica) }
     }
 }
 

@@ -12,10 +12,16 @@ package final class HostProcess {
     private let engine: Engine
     private let host: ServingHost
     private let log: Logger
+    private let reloader: Reloader
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
-    package init(_ loaded: LoadedManifest, log: Logger) throws(HostError) {
+    ///
+    /// - Parameter preflight: how a changed manifest is tried before it is put in force; `nil` does
+    ///   without.
+    package init(
+        _ loaded: LoadedManifest, log: Logger, preflight: Preflight? = nil
+    ) throws(HostError) {
         self.log = log
         do {
             loop = try EventLoop()
@@ -24,7 +30,21 @@ package final class HostProcess {
         }
         engine = try HostAssembly(loaded, log: log).engine(on: loop)
         host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
+        reloader = try Reloader(loaded, host: host, loop: loop, preflight: preflight)
+        host.reloader = reloader
     }
+
+    /// Reloads by itself when the manifest or what it names changes.
+    package func watch() throws(HostError) {
+        do throws(LoopError) {
+            try reloader.watch(on: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    /// A signal to read the manifest again must not end a host that is not ready for it yet.
+    package nonisolated static func ignoreHangUp() { signal(SIGHUP, SIG_IGN) }
 
     package var modelName: String { engine.model.name }
     package var adapterCount: Int { engine.catalog.entries.count { $0.source.mixture == nil } }
@@ -60,6 +80,7 @@ package final class HostProcess {
     package func run() throws(HostError) {
         loop.run()
         for signal in signals { signal.close() }
+        reloader.close()
         engine.close()
         do {
             try loop.close()
@@ -75,6 +96,10 @@ package final class HostProcess {
                 signals.append(
                     try SignalWatcher(loop: loop, signal: signal) { [weak self] in self?.end() })
             }
+            signals.append(
+                try SignalWatcher(loop: loop, signal: .hangUp) { [weak self] in
+                    self?.reloader.reload(by: .signal)
+                })
         } catch {
             throw HostError(.cannotStart, error.description)
         }
@@ -87,6 +112,7 @@ package final class HostProcess {
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGHUP)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 

@@ -27,6 +27,15 @@ package struct Manifest: Sendable, Equatable {
         package var limits = Limits()
         package var plugins = Plugins()
         package var pipeline = Pipeline()
+        package var reload = Reload()
+    }
+
+    /// When a new generation is taken back after all.
+    package struct Reload: Sendable, Equatable {
+        /// How long it is watched; zero does without.
+        package var probation = Located(Duration.seconds(30))
+        package var failedShare = Located(0.05)
+        package var tokenGapFactor = Located(3.0)
     }
 
     package struct Server: Sendable, Equatable {
@@ -249,6 +258,18 @@ extension Manifest {
         return PolicySelection(
             kind: kind, name: reference.value, type: instance?.type.value ?? reference.value,
             parameters: instance?.parameters ?? [:], position: reference.position)
+    }
+}
+
+extension Manifest {
+    /// The same host with the built-in default of every kind of policy.
+    package var withBuiltInPolicies: Manifest {
+        var manifest = self
+        manifest.spec.pipeline = Pipeline()
+        for index in manifest.spec.mixtures.indices {
+            manifest.spec.mixtures[index].gating = Mixture().gating
+        }
+        return manifest
     }
 }
 

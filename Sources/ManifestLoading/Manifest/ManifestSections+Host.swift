@@ -157,6 +157,25 @@ extension Form where Value == Bool {
     }
 }
 
+extension Section where Root == Manifest.Reload {
+    static let reload = Section(
+        .init(),
+        [
+            Field(
+                "probation", \.probation, .duration(.zero ... .seconds(3600)),
+                "How long a new generation is watched and taken back where it does badly."),
+            Field(
+                "failedShare", \.failedShare, .scalar(.number(0...1)),
+                "The part of requests that may fail in that time, once five have."),
+            Field(
+                "tokenGapFactor", \.tokenGapFactor, .scalar(.number(1...1000)),
+                """
+                How many times as long as before the time between two tokens may be that one in a \
+                hundred exceeds.
+                """),
+        ])
+}
+
 extension Section where Root == Manifest.Pipeline {
     static let pipeline = Section(
         .init(),

@@ -64,6 +64,9 @@ extension Section where Root == Manifest.Spec {
             Field(
                 "pipeline", \.pipeline, .section(.pipeline),
                 "Which policy answers which question."),
+            Field(
+                "reload", \.reload, .section(.reload),
+                "When a change of the running host is taken back."),
         ])
 }
 

@@ -44,7 +44,8 @@ package struct PolicyGuard<Instance> {
     /// The policy of the manifest, whether or not it is set aside.
     let chosen: Instance?
 
-    private let rules: ContainmentRules
+    /// When the policy is set aside; a change holds from the next call on.
+    var rules: ContainmentRules
     private let clock: PolicyClock
     private var recentStrikes: [Instant] = []
     private var stateSince = Instant(nanoseconds: .min)
