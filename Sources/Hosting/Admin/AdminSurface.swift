@@ -138,10 +138,10 @@ final class AdminSurface {
     private func status() throws(APIError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var status = engine.status(of: liveManifest, since: start, isDraining: isDraining)
+        status.lastReload = reloader?.history.records.last
         do {
-            return Array(
-                try encoder.encode(
-                    engine.status(of: liveManifest, since: start, isDraining: isDraining)))
+            return Array(try encoder.encode(status))
         } catch {
             throw APIError(.internalError, "The status cannot be written: \(error).")
         }

@@ -8,6 +8,11 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var name: String
     package var processIdentifier: Int
     package var uptime: Double
+
+    /// The number and the digest of what is in force, and the last attempt to change it.
+    package var generation: Int
+    package var digest: String
+    package var lastReload: GenerationRecord?
     package var isDraining: Bool
     package var unfinishedRequests: Int
     package var model: Model

@@ -39,6 +39,8 @@ nonisolated enum BuildOutcome: Sendable {
         var message: String
         /// The digest, where it could be told.
         var digest: String?
+        /// What would have changed, where it came so far.
+        var changes: [ManifestChange] = []
     }
 }
 

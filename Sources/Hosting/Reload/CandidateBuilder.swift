@@ -105,7 +105,10 @@ nonisolated struct CandidateBuilder {
         let comparison = GenerationComparison(from: order.live, to: facts)
         let restarts = comparison.restarts
         guard restarts.isEmpty else {
-            throw refusal(.validate, Self.message(of: restarts, in: facts.text.file), facts.digest)
+            var refusal = refusal(
+                .validate, Self.message(of: restarts, in: facts.text.file), facts.digest)
+            refusal.changes = comparison.changes
+            throw refusal
         }
         if !comparison.kinds.isEmpty || !comparison.openedMixtures.isEmpty {
             try tryOut(facts.text, facts.digest)

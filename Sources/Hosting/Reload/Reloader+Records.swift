@@ -54,6 +54,7 @@ extension Reloader {
             }
         case .refused(let refusal):
             reply.candidate = refusal.digest
+            reply.changes = refusal.changes
             reply.reason = refusal.message
             reply.failedStage = refusal.stage
             if !wish.isPlan { reject(wish, wanted, refusal) }

@@ -45,7 +45,13 @@ nonisolated package enum ManifestReader {
         let validation = document.validate(
             policies: registry.descriptions.map(KnownPolicy.init(_:)),
             presets: ModelWeights.presets)
-        let diagnostics = validation.diagnostics + faults
+        let refusals = registry.refusals.map { refusal in
+            var warning = Diagnostic(refusal.message, in: refusal.subject)
+            warning.severity = .warning
+            return warning
+        }
+        // A type that is missing may be in a library that was refused.
+        let diagnostics = validation.diagnostics + faults + refusals
         guard let manifest = validation.manifest, faults.isEmpty else {
             throw HostError(diagnostics)
         }
@@ -56,12 +62,7 @@ nonisolated package enum ManifestReader {
         return LoadedManifest(
             document: document, manifest: manifest, registry: registry, text: text,
             libraries: cache,
-            warnings: diagnostics
-                + registry.refusals.map { refusal in
-                    var warning = Diagnostic(refusal.message, in: refusal.subject)
-                    warning.severity = .warning
-                    return warning
-                })
+            warnings: diagnostics)
     }
 
     /// The built-in policies and those of the plugins in `folders`.

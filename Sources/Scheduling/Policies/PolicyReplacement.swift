@@ -87,7 +87,8 @@ extension Fleet {
 }
 
 extension ReplicaScheduler {
-    mutating func replacePolicies(_ policies: ReplicaPolicies, of kinds: Set<PolicyKind>) {
+    /// Puts other policies in the places of these kinds; call it between events.
+    package mutating func replacePolicies(_ policies: ReplicaPolicies, of kinds: Set<PolicyKind>) {
         let rules = configuration.containment
         if kinds.contains(.batching) {
             batching = .batching(policies.batching, rules: rules, clock: clock)
