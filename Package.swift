@@ -127,6 +127,7 @@ let package = Package(
                 "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", policyKit,
             ], swiftSettings: strict),
         .target(name: "CLinux"),
+        .target(name: "Supervision", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv", "CLinux"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
@@ -138,12 +139,14 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
+                "Inference", "LoopIO", "PluginLoading", "HTTPServing", "Supervision", policyKit,
+                log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
-                "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+                "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
+                "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
                 "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
             ], swiftSettings: strict),
@@ -246,9 +249,13 @@ let package = Package(
                 "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
             ], swiftSettings: strict),
         .testTarget(
+            name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "HostingTests",
             dependencies: [
                 "Hosting", "Inference", "ModelLoading", "PluginLoading", "Scheduling",
+                "Supervision", "LoopIO",
                 "TestSupport", policyKit,
             ],
             swiftSettings: strict),

@@ -28,9 +28,20 @@ struct Serve: ParsableCommand {
         help: "Try a changed manifest with new policies in a process of its own first.")
     var preflight = true
 
+    @Flag(
+        help: """
+            Start the host again when it dies, without the policy that did it: the address and the \
+            clients stay, and requests that were not yet answered are tried again.
+            """)
+    var supervised = false
+
+    @OptionGroup var supervision: SupervisionOptions
+
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        if supervised { return try supervise() }
+        if supervision.underSupervisor { SupervisionOptions.followSupervisor() }
         HostProcess.ignoreHangUp()
         let log = logging.logger()
         try onMainThread { () throws(HostError) in
@@ -44,7 +55,8 @@ struct Serve: ParsableCommand {
     private func serve(_ loaded: LoadedManifest, _ log: Logger) throws(HostError) {
         let address = try address(for: loaded.manifest)
         let trial = preflight ? Preflight.ownProgram.map(Preflight.init(program:)) : nil
-        let process = try HostProcess(loaded, log: log, preflight: trial)
+        let process = try HostProcess(
+            loaded, log: log, preflight: trial, supervision: supervision.terms)
         if watch { try process.watch() }
         let port = try process.listen(on: address)
         var bound = address

@@ -31,15 +31,16 @@ struct LayerTests {
             "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", "PolicyKit",
         ],
         "LoopIO": ["CLibuv", "CLinux"],
+        "Supervision": ["CLinux"],
         "PluginLoading": ["Spelling", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "HTTPServing", "Supervision", "PolicyKit",
         ],
         "burrow": [
-            "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+            "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
             "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
         ],

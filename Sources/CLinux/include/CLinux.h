@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "CrashJournal.h"
+
 // The most descriptors that one message carries and a child inherits.
 #define BURROW_MOST_DESCRIPTORS 16
 
@@ -36,5 +38,14 @@ ssize_t burrow_send(int socket, const void *bytes, size_t length, const int *des
 // exec. Gives the bytes of the message, 0 at the end. A message that did not fit is -EMSGSIZE, and
 // its descriptors are closed.
 ssize_t burrow_receive(int socket, void *bytes, size_t room, int *descriptors, int *count);
+
+// A descriptor from which these signals are read instead of being delivered, for the whole process.
+int burrow_signals(const int *signals, int count);
+
+// The next signal of such a descriptor.
+int burrow_next_signal(int descriptor);
+
+// Has this process get the signal when its parent ends.
+int burrow_follow_parent(int signal);
 
 #endif

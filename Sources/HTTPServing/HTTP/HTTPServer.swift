@@ -27,12 +27,16 @@ package final class HTTPServer {
     package private(set) var limits: HTTPLimits
     package private(set) var counters = HTTPCounters()
 
+    /// Who could go on with the connections; set before the first one.
+    package var escrow: ConnectionEscrow?
+
     let loop: EventLoop
     private let onRequest: (HTTPRequest, HTTPExchange) -> Void
     private var listeners: [LoopListener] = []
     private var connections: [Int: HTTPConnection] = [:]
     private let sweep: LoopTimer
     private var date = HTTPDate()
+    private var nextID = 1
     private var isDraining = false
     private var onDrained: (() -> Void)?
 
@@ -65,8 +69,38 @@ package final class HTTPServer {
             accept(stream)
         }
         add(listener)
+        onListening?(listener.descriptor)
         return listener.port
     }
+
+    /// Goes on listening on a TCP socket that was opened by another process.
+    ///
+    /// - Returns: its port.
+    package func listen(inherited descriptor: Int32) throws(LoopError) -> Int {
+        precondition(!isDraining, "the server was ended")
+        let listener = try TCPListener(loop: loop, inherited: descriptor) { [weak self] stream in
+            guard let self else { return stream.close() }
+            accept(stream)
+        }
+        add(listener)
+        return listener.port
+    }
+
+    /// Called with the descriptor of each TCP socket that is opened to listen on.
+    package var onListening: ((Int32) -> Void)?
+
+    /// Takes over a client of another process, which has sent these bytes, as client `id`.
+    package func adopt(_ stream: LoopStream, id: Int, bytes: [UInt8]) {
+        guard !isDraining else { return stream.close() }
+        counters.accepted += 1
+        let connection = HTTPConnection(id: id, server: self, stream: stream)
+        connections[id] = connection
+        if connections.count == 1 { startSweeping() }
+        connection.start(with: bytes, isAdopted: true)
+    }
+
+    /// The least identifier that connections get from now on; those that are taken over keep theirs.
+    package func number(from id: Int) { nextID = max(nextID, id) }
 
     /// Listens on a Unix socket that only the owner of the process may connect to.
     ///
@@ -136,6 +170,7 @@ package final class HTTPServer {
 
     func remove(_ connection: HTTPConnection) {
         connections[connection.id] = nil
+        escrow?.closed(connection.id)
         if connections.isEmpty { sweep.cancel() }
         if connections.count < limits.maxConnections + Self.refusalSlots {
             for listener in listeners { listener.resume() }
@@ -149,7 +184,8 @@ package final class HTTPServer {
         counters.accepted += 1
         let isFull = connections.count >= limits.maxConnections
         let isRefused = isFull && !closeLongestIdle()
-        let connection = HTTPConnection(id: counters.accepted, server: self, stream: stream)
+        let connection = HTTPConnection(id: nextID, server: self, stream: stream)
+        nextID += 1
         connections[connection.id] = connection
         if connections.count == 1 { startSweeping() }
         if connections.count >= limits.maxConnections + Self.refusalSlots {

@@ -7,6 +7,7 @@ internal import LoopIO
 internal import ManifestLoading
 internal import PolicyKit
 internal import Scheduling
+internal import Supervision
 
 /// The admin surface of a host: a Unix socket that only its owner may connect to. What it can do is
 /// not to be had at the public address.
@@ -17,6 +18,9 @@ final class AdminSurface {
     private let engine: Engine
     private let loop: EventLoop
     private let manifest: Manifest
+
+    /// The policies that have brought hosts down.
+    var quarantines: [Quarantine] = []
 
     /// Changes the host; set before the socket is opened.
     var reloader: Reloader?
@@ -139,6 +143,9 @@ final class AdminSurface {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var status = engine.status(of: liveManifest, since: start, isDraining: isDraining)
+        status.quarantined = quarantines.map {
+            HostStatus.Quarantined(policy: $0.name, reason: $0.reason)
+        }
         status.lastReload = reloader?.history.records.last
         do {
             return Array(try encoder.encode(status))

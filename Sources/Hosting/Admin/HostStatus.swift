@@ -13,6 +13,9 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var generation: Int
     package var digest: String
     package var lastReload: GenerationRecord?
+
+    /// Policies that have brought a host down and that the built-in default stands in for.
+    package var quarantined: [Quarantined] = []
     package var isDraining: Bool
     package var unfinishedRequests: Int
     package var model: Model
@@ -21,6 +24,11 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var replicas: [Replica]
     package var migration: Migration
     package var policies: [Policy]
+
+    package struct Quarantined: Codable, Sendable {
+        package var policy: String
+        package var reason: String
+    }
 
     package struct Model: Codable, Sendable {
         package var name: String

@@ -52,18 +52,22 @@ nonisolated struct CandidateBuilder {
     /// `nil` builds without a trial.
     let preflight: Preflight?
 
+    /// Policies that are not used unless somebody insists.
+    let quarantine: QuarantineList
+
     private var cache: LibraryCache
     private var stages: [StageTime] = []
     private var isTried = false
 
     init(
-        model: ServedModel, replicas: Int, searchFolders: [String], preflight: Preflight?,
-        cache: LibraryCache
+        model: ServedModel, replicas: Int, searchFolders: [String],
+        trial: (preflight: Preflight?, quarantine: QuarantineList), cache: LibraryCache
     ) {
         self.model = model
         self.replicas = replicas
         self.searchFolders = searchFolders
-        self.preflight = preflight
+        self.preflight = trial.preflight
+        self.quarantine = trial.quarantine
         self.cache = cache
     }
 
@@ -94,7 +98,7 @@ nonisolated struct CandidateBuilder {
             let text = try stage(.read) { builder throws(HostError) in
                 try builder.text(of: order.source)
             }
-            (loaded, facts) = try validated(text)
+            (loaded, facts) = try validated(text, isForced: order.isForced)
         }
         if facts.digest == order.live.digest, !order.isForced { return .unchanged }
         if let reason = order.bad[facts.digest], !order.isForced {
@@ -121,7 +125,7 @@ nonisolated struct CandidateBuilder {
 
     /// Loads what the manifest needs, after a trial where a library is new, and checks it whole.
     private mutating func validated(
-        _ text: ManifestText
+        _ text: ManifestText, isForced: Bool
     ) throws(BuildOutcome.Refusal) -> (LoadedManifest, GenerationFacts) {
         let document = text.document
         let hasNewLibraries = try stage(.validate) { builder throws(HostError) in
@@ -130,7 +134,8 @@ nonisolated struct CandidateBuilder {
         }
         if hasNewLibraries { try tryOut(text, nil) }
         return try stage(.validate) { builder throws(HostError) in
-            let loaded = try ManifestReader.load(text, cache: &builder.cache)
+            var loaded = try ManifestReader.load(text, cache: &builder.cache)
+            if !isForced { _ = builder.quarantine.apply(to: &loaded) }
             return (loaded, try GenerationFacts(loaded, from: text))
         }
     }

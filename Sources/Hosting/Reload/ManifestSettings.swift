@@ -93,6 +93,7 @@ nonisolated enum ManifestSettings {
         ManifestSetting("limits.headerTimeout") { $0.spec.limits.headerTimeout },
         ManifestSetting("limits.adapterRoots", part: { "\($0.spec.limits.adapterRoots.map(\.value))" }),
         ManifestSetting("plugins.budget") { $0.spec.plugins.budget },
+        ManifestSetting("plugins.stall", needsRestart: true) { $0.spec.plugins.stall },
         ManifestSetting("reload.probation") { $0.spec.reload.probation },
         ManifestSetting("reload.failedShare") { $0.spec.reload.failedShare },
         ManifestSetting("reload.tokenGapFactor") { $0.spec.reload.tokenGapFactor },

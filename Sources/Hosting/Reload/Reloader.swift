@@ -55,13 +55,15 @@ final class Reloader {
 
     /// - Throws: `HostError` where what the manifest names cannot be listed any more.
     init(
-        _ loaded: LoadedManifest, host: ServingHost, loop: EventLoop, preflight: Preflight?
+        _ loaded: LoadedManifest, host: ServingHost, loop: EventLoop,
+        trial: (preflight: Preflight?, quarantine: QuarantineList)
     ) throws(HostError) {
         engine = host.engine
         self.host = host
         log = host.log
         let facts = try GenerationFacts(loaded, from: loaded.text)
         engine.facts = facts
+        engine.journalPolicies()
         sourceFile = loaded.text.file
         searchFolders = ManifestReader.searchFolders(of: loaded.document)
         machine = ReloadMachine(rules: ProbationRules(facts.manifest), digest: facts.digest)
@@ -76,7 +78,7 @@ final class Reloader {
                 CandidateBuilder(
                     model: engine.model, replicas: engine.replicas.count,
                     searchFolders: searchFolders,
-                    preflight: preflight, cache: loaded.libraries),
+                    trial: trial, cache: loaded.libraries),
                 inbox)
         } catch {
             throw HostError(.cannotStart, error.description)

@@ -7,6 +7,7 @@ package import LoopIO
 package import ManifestLoading
 internal import PolicyKit
 internal import StrictJSON
+internal import Supervision
 
 /// The OpenAI surface of an engine: a server whose routes submit jobs and write replies.
 package final class ServingHost {
@@ -20,6 +21,7 @@ package final class ServingHost {
     private let admin: AdminSurface
     private var drainTimeout: Duration
     private var drainTimer: LoopTimer?
+    private var supervisor: SupervisedHost?
     private(set) var isDraining = false
     private var onEnd: (() -> Void)?
     private var nextReply = 0
@@ -57,16 +59,43 @@ package final class ServingHost {
     /// Opens the listener, and the admin surface.
     ///
     /// - Returns: the port, which the system chose where `address.port` is 0.
-    package func listen(on address: ListenAddress) throws(HostError) -> Int {
+    package func listen(
+        on address: ListenAddress, inherited: Bool = false
+    ) throws(HostError) -> Int {
         guard let server else { throw HostError(.cannotStart, "the server has ended") }
         let port: Int
         do {
-            port = try server.listen(host: address.host, port: Int(address.port))
+            port =
+                inherited
+                ? try server.listen(inherited: HostDescriptor.listener)
+                : try server.listen(host: address.host, port: Int(address.port))
         } catch {
             throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
         }
         try admin.listen()
+        supervisor?.ready()
         return port
+    }
+
+    /// Tells a supervisor of each client, and takes over those of the host before.
+    func obeySupervisor() throws(HostError) {
+        guard let server else { return }
+        do throws(LoopError) {
+            supervisor = try SupervisedHost(server: server, loop: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    func leaveSupervisor() {
+        supervisor?.close()
+        supervisor = nil
+    }
+
+    /// The policies that have brought hosts down, for the status.
+    var quarantines: [Quarantine] {
+        get { admin.quarantines }
+        set { admin.quarantines = newValue }
     }
 
     /// Stops accepting, lets streams finish until the drain timeout, then closes what is left.

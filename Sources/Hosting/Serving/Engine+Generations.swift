@@ -114,6 +114,7 @@ extension Engine {
         makeGating = { selection throws(HostError) in try assembly.gating(selection) }
         facts = candidate.facts
         generation = number
+        journalPolicies()
         let faults = changeAdapters(candidate, at: now)
         unacknowledged = Set(replicas.indices)
         advance()

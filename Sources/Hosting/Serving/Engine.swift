@@ -8,6 +8,7 @@ package import ManifestLoading
 internal import ModelLoading
 package import PolicyKit
 package import Scheduling
+internal import Supervision
 
 /// Serves one model: takes jobs, drives the fleet's decisions and the replicas' compute threads,
 /// and reports each token to whoever asked for it. Loop thread only.
@@ -57,6 +58,8 @@ package final class Engine {
     var workload: WorkloadRecording?
     /// The time between tokens, of late.
     var tokenGaps = TokenGaps()
+    /// Where it is written which policy is being asked.
+    var journal: CrashJournal?
     /// What is in force, where it came from a manifest.
     var facts: GenerationFacts?
     var generation = 1

@@ -4,6 +4,7 @@ internal import Foundation
 package import Logging
 internal import LoopIO
 package import ManifestLoading
+internal import Supervision
 internal import Tokenization
 
 /// The process of `burrow serve`: loop, engine, server and signals.
@@ -13,16 +14,27 @@ package final class HostProcess {
     private let host: ServingHost
     private let log: Logger
     private let reloader: Reloader
+    private let terms: SupervisionTerms
+    private var stallWatch: StallWatch?
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
     ///
-    /// - Parameter preflight: how a changed manifest is tried before it is put in force; `nil` does
-    ///   without.
+    /// - Parameters:
+    ///   - preflight: how a changed manifest is tried before it is put in force; `nil` does without.
+    ///   - supervision: what it was started with, where a supervisor runs it.
     package init(
-        _ loaded: LoadedManifest, log: Logger, preflight: Preflight? = nil
+        _ loaded: LoadedManifest, log: Logger, preflight: Preflight? = nil,
+        supervision: SupervisionTerms = SupervisionTerms()
     ) throws(HostError) {
         self.log = log
+        terms = supervision
+        var loaded = loaded
+        let quarantine = QuarantineList(supervision.quarantines)
+        for replaced in quarantine.apply(to: &loaded) {
+            log.error(
+                "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)")
+        }
         do {
             loop = try EventLoop()
         } catch {
@@ -30,8 +42,13 @@ package final class HostProcess {
         }
         engine = try HostAssembly(loaded, log: log).engine(on: loop)
         host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
-        reloader = try Reloader(loaded, host: host, loop: loop, preflight: preflight)
+        let file = supervision.isSupervised ? HostDescriptor.journal : nil
+        engine.journal = CrashJournal(file: file)
+        reloader = try Reloader(
+            loaded, host: host, loop: loop, trial: (preflight, quarantine))
         host.reloader = reloader
+        host.quarantines = supervision.quarantines
+        watchStalls(longerThan: loaded.manifest.spec.plugins.stall.value)
     }
 
     /// Reloads by itself when the manifest or what it names changes.
@@ -56,7 +73,20 @@ package final class HostProcess {
     /// - Returns: the port, which the system chose where the address has none.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         try watchSignals()
-        return try host.listen(on: address)
+        if terms.isSupervised { try host.obeySupervisor() }
+        return try host.listen(on: address, inherited: terms.inheritsListener)
+    }
+
+    /// Names a policy that does not come back. A supervised host then ends, to be started again
+    /// without it; another cannot leave a thread of its own.
+    private func watchStalls(longerThan limit: Duration) {
+        guard let journal = engine.journal else { return }
+        let isSupervised = terms.isSupervised
+        stallWatch = StallWatch(journal, limit: limit) { [log] culprit, time in
+            let remedy = isSupervised ? "the host ends" : "nothing else can run until it does"
+            log.critical("\(culprit.name) has not come back for \(time): \(remedy)")
+            if isSupervised { abort() }
+        }
     }
 
     /// A curl line that works against this server.
@@ -81,6 +111,8 @@ package final class HostProcess {
         loop.run()
         for signal in signals { signal.close() }
         reloader.close()
+        stallWatch?.close()
+        host.leaveSupervisor()
         engine.close()
         do {
             try loop.close()

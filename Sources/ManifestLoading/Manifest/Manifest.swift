@@ -210,6 +210,8 @@ package struct Manifest: Sendable, Equatable {
         package var instances: [PolicyInstance] = []
         /// How long one call of a policy may take.
         package var budget = Located(Duration.milliseconds(1))
+        /// How long a call may take before the watchdog speaks up.
+        package var stall = Located(Duration.seconds(5))
     }
 
     package struct PolicyInstance: Sendable, Equatable {
@@ -262,6 +264,22 @@ extension Manifest {
 }
 
 extension Manifest {
+    /// The same host with the built-in default in one slot of the pipeline.
+    package func withBuiltInPolicy(of kind: PolicyKind) -> Manifest {
+        var manifest = self
+        let builtIn = Pipeline()
+        switch kind {
+        case .batching: manifest.spec.pipeline.batching = builtIn.batching
+        case .fairness: manifest.spec.pipeline.fairness = builtIn.fairness
+        case .dispatch: manifest.spec.pipeline.dispatch = builtIn.dispatch
+        case .migration: manifest.spec.pipeline.migration = builtIn.migration
+        case .residency: manifest.spec.pipeline.residency = builtIn.residency
+        case .gating: break
+        @unknown default: break
+        }
+        return manifest
+    }
+
     /// The same host with the built-in default of every kind of policy.
     package var withBuiltInPolicies: Manifest {
         var manifest = self

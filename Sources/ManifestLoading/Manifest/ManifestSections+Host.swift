@@ -127,6 +127,12 @@ extension Section where Root == Manifest.Plugins {
             Field(
                 "budget", \.budget, .duration(.microseconds(1) ... .seconds(10)),
                 "How long one call of a policy may take; longer ones cost the policy a strike."),
+            Field(
+                "stall", \.stall, .duration(.milliseconds(100) ... .seconds(3600)),
+                """
+                How long a call may not come back before the log names the policy; a supervised \
+                host is then started again without it.
+                """),
         ])
 }
 

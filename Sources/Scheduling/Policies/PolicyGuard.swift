@@ -16,6 +16,18 @@ package struct NamedPolicy<Instance> {
 /// Reads the clock of whoever drives the policies: the host's monotonic clock, or a constant.
 package typealias PolicyClock = () -> Instant
 
+/// Is told when a policy of the manifest is entered and left, so that a process which dies in between
+/// can say of what.
+package struct PolicyWitness {
+    package var enter: () -> Void
+    package var leave: () -> Void
+
+    package init(enter: @escaping () -> Void, leave: @escaping () -> Void) {
+        self.enter = enter
+        self.leave = leave
+    }
+}
+
 /// Stands between the scheduler and one policy: times each call, counts strikes, and puts the
 /// built-in default in its place for a while.
 ///
@@ -40,6 +52,9 @@ package struct PolicyGuard<Instance> {
     package let builtIn: Instance
 
     package private(set) var status: PolicyStatus
+
+    /// Who is told of the calls of the policy of the manifest.
+    var witness: PolicyWitness?
 
     /// The policy of the manifest, whether or not it is set aside.
     let chosen: Instance?
@@ -71,6 +86,7 @@ package struct PolicyGuard<Instance> {
         guard let chosen else { return beginBuiltIn() }
         advance(to: now)
         if case .fallenBack = status.state { return beginBuiltIn() }
+        witness?.enter()
         return Call(policy: chosen, isBuiltIn: false, began: clock())
     }
 
@@ -82,6 +98,7 @@ package struct PolicyGuard<Instance> {
     /// Stops the clock; what the scheduler does after this is not on the policy's account.
     package func returned(_ call: inout Call) {
         call.took = max(.zero, call.began.duration(to: clock()))
+        if !call.isBuiltIn { witness?.leave() }
     }
 
     /// Accounts for a call; `fault` is what was wrong besides its time.

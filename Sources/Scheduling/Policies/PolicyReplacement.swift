@@ -72,6 +72,20 @@ extension Fleet {
         return states
     }
 
+    /// Gives each policy of the manifest somebody who is told of its calls; `replica` is `nil` for
+    /// those of the fleet.
+    package mutating func setWitnesses(
+        _ witness: (_ kind: PolicyKind, _ replica: Int?) -> PolicyWitness?
+    ) {
+        dispatch.witness = witness(.dispatch, nil)
+        migration.policy.witness = witness(.migration, nil)
+        for index in replicas.indices {
+            replicas[index].batching.witness = witness(.batching, index)
+            replicas[index].fairness.witness = witness(.fairness, index)
+            replicas[index].residency.policy.witness = witness(.residency, index)
+        }
+    }
+
     /// How long one call of a policy may take from now on.
     package mutating func limitCalls(to budget: Duration) {
         containment.budget = budget
@@ -120,5 +134,10 @@ extension ReplicaScheduler {
 
 extension PolicyGuard {
     /// What the policy of the manifest remembers.
-    mutating func exportState() -> PolicyState? { (chosen as? any Policy)?.exportState() }
+    mutating func exportState() -> PolicyState? {
+        guard let policy = chosen as? any Policy else { return nil }
+        witness?.enter()
+        defer { witness?.leave() }
+        return policy.exportState()
+    }
 }
