@@ -25,16 +25,22 @@ package struct RestartRules: Sendable {
 
     package init() {}
 
+    /// A host has ended.
+    ///
     /// - Parameters:
+    ///   - end: how.
     ///   - ran: for how long, in seconds.
     ///   - wasReady: whether it has served.
     ///   - isEnding: whether the supervisor was told to end.
     ///   - hasCulprit: whether a policy is known to have done it, which will not come back.
+    /// - Returns: what the supervisor does.
     package mutating func ended(
         _ end: HostEnd, ran: Double, wasReady: Bool, isEnding: Bool, hasCulprit: Bool
     ) -> Decision {
         switch end {
         case .exited(let status) where isEnding || !wasReady || status == 0: return .end(status)
+        // It had not begun to serve and not learnt yet to end by itself.
+        case .killed where isEnding && !wasReady: return .end(0)
         case .killed(let signal) where isEnding: return .end(128 + signal)
         default: break
         }

@@ -56,8 +56,8 @@ package final class Supervisor {
     private var quarantines: [Quarantine] = []
     private var isEnding = false
 
-    /// - Parameter say: writes a line of the log.
-    /// - Returns: `nil` where the system has no descriptors or memory left.
+    /// A supervisor that writes lines of a log with `say`; `nil` where the system has no descriptors
+    /// or memory left.
     package init?(_ program: Program, say: @escaping (String) -> Void) {
         self.program = program
         self.say = say
@@ -86,14 +86,18 @@ package final class Supervisor {
             let decision = rules.ended(
                 end, ran: Self.now - start, wasReady: wasReady, isEnding: isEnding,
                 hasCulprit: culprit != nil)
+            settleClients()
             guard case .restart(let delay) = decision else {
+                dismissClients()
                 if case .end(let status) = decision { return status }
                 return 1
             }
-            settleClients()
             say("the host is started again\(delay > 0 ? " in \(delay) s" : "")")
             wait(seconds: delay)
-            if isEnding { return 0 }
+            if isEnding {
+                dismissClients()
+                return 0
+            }
         }
     }
 
@@ -105,7 +109,9 @@ package final class Supervisor {
             return nil
         }
         var arguments = program.arguments
-        var inherited = [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, theirs.descriptor, journalFile]
+        var inherited = [
+            STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, theirs.descriptor, journalFile,
+        ]
         if let listener {
             inherited.append(listener)
             arguments.append("--inherited-listener")
@@ -243,8 +249,15 @@ package final class Supervisor {
             case .cutOff: finish(id, [])
             }
         }
+        guard !waiting.isEmpty else { return }
         let retried = waiting.count { $0.request != nil }
-        say("\(waiting.count) clients wait for the next host, \(retried) with a request")
+        say("\(waiting.count) clients are left behind, \(retried) with a request")
+    }
+
+    /// There will be no next host.
+    private func dismissClients() {
+        for client in waiting { finish(client.id, client.request == nil ? [] : LastWords.refusal) }
+        waiting = []
     }
 
     private func finish(_ id: UInt64, _ bytes: [UInt8]) {

@@ -21,9 +21,9 @@ nonisolated enum ReloadRoute: Sendable, Equatable {
         ("/admin/rollback", ["POST"]), ("/admin/reset", ["POST"]),
     ]
 
-    /// - Parameter live: the text that is in force, by whose name and folder a manifest without its
-    ///   own is read.
-    /// - Returns: `nil` for another path.
+    /// The question of a request, or `nil` for another path. A manifest without a name of its own is
+    /// read by the name and the folder of the live one.
+    ///
     /// - Throws: 400, 405 and 428.
     init?(_ request: HTTPRequest, live: ManifestText?) throws(APIError) {
         guard let route = Self.methods.first(where: { $0.path == request.path }) else { return nil }

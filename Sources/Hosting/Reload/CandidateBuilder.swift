@@ -90,9 +90,12 @@ nonisolated struct CandidateBuilder {
         let loaded: LoadedManifest
         let facts: GenerationFacts
         if case .generation(let kept) = order.source {
-            (loaded, facts) = (kept.loaded, try stage(.read) { _ throws(HostError) in
-                try GenerationFacts(kept.loaded, from: kept.facts.text)
-            })
+            (loaded, facts) = (
+                kept.loaded,
+                try stage(.read) { _ throws(HostError) in
+                    try GenerationFacts(kept.loaded, from: kept.facts.text)
+                }
+            )
             isTried = true
         } else {
             let text = try stage(.read) { builder throws(HostError) in
@@ -103,7 +106,8 @@ nonisolated struct CandidateBuilder {
         if facts.digest == order.live.digest, !order.isForced { return .unchanged }
         if let reason = order.bad[facts.digest], !order.isForced {
             throw refusal(
-                .validate, "this was tried and rolled back: \(reason); change it, or apply it "
+                .validate,
+                "this was tried and rolled back: \(reason); change it, or apply it "
                     + "with --force", facts.digest)
         }
         let comparison = GenerationComparison(from: order.live, to: facts)

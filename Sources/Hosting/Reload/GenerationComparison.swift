@@ -26,7 +26,8 @@ nonisolated struct GenerationComparison {
         for kind in PolicyKind.pipeline { comparePolicies(kind, old, new) }
         compareAdapters(old.adapters, new.adapters)
         compareMixtures(old, new)
-        if old.keys != new.keys, old.manifest.spec.server.apiKeys == new.manifest.spec.server.apiKeys
+        if old.keys != new.keys,
+            old.manifest.spec.server.apiKeys == new.manifest.spec.server.apiKeys
         {
             note(.rebuilt, "server.apiKeys", "the file has changed", nil)
         }

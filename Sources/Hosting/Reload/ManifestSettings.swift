@@ -91,7 +91,8 @@ nonisolated enum ManifestSettings {
         ManifestSetting("limits.writeBuffer") { $0.spec.limits.writeBuffer },
         ManifestSetting("limits.idleTimeout") { $0.spec.limits.idleTimeout },
         ManifestSetting("limits.headerTimeout") { $0.spec.limits.headerTimeout },
-        ManifestSetting("limits.adapterRoots", part: { "\($0.spec.limits.adapterRoots.map(\.value))" }),
+        ManifestSetting(
+            "limits.adapterRoots", part: { "\($0.spec.limits.adapterRoots.map(\.value))" }),
         ManifestSetting("plugins.budget") { $0.spec.plugins.budget },
         ManifestSetting("plugins.stall", needsRestart: true) { $0.spec.plugins.stall },
         ManifestSetting("reload.probation") { $0.spec.reload.probation },

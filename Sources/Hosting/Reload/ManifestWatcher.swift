@@ -18,8 +18,8 @@ nonisolated struct WatchedFiles: Sendable, Equatable {
     let files: [String]
     let folders: [String]
 
-    /// - Parameter pluginFolders: where libraries lie; all of them count, as a new one may have a
-    ///   type that was missing.
+    /// What a generation that came from `file` was read from. All libraries in the folders of
+    /// plugins count, as a new one may have a type that was missing.
     init(_ facts: GenerationFacts, file: String, pluginFolders: [String]) {
         var files: Set<String> = [file]
         var folders = Set(pluginFolders)
@@ -82,7 +82,9 @@ final class ManifestWatcher {
     private var files: WatchedFiles?
     private var states: [String: FileStamp] = [:]
 
-    /// - Parameter onChange: called when something has changed since it was last called.
+    /// Watches nothing yet; `onChange` is called when something has changed since it last was.
+    ///
+    /// - Throws: `LoopError` where no timer can be made.
     init(
         loop: EventLoop, pluginFolders: [String], log: Logger, onChange: @escaping () -> Void
     ) throws(LoopError) {

@@ -52,7 +52,8 @@ nonisolated struct ProbationRules: Sendable, Equatable {
         let most = max(before.tokenGap * tokenGapFactor, before.tokenGap + shortGap)
         guard health.tokenGap > most else { return nil }
         let (now, then) = (Self.milliseconds(health.tokenGap), Self.milliseconds(before.tokenGap))
-        return "one in a hundred tokens comes \(now) ms after the one before, where it was \(then) ms"
+        return
+            "one in a hundred tokens comes \(now) ms after the one before, where it was \(then) ms"
     }
 
     private static func milliseconds(_ seconds: Double) -> String {

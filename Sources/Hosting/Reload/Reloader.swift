@@ -144,9 +144,10 @@ final class Reloader {
             target != history.live
         else {
             let known = history.previous.map { "\($0)" }.joined(separator: ", ")
+            let what = number.map { "Generation \($0) cannot come back" }
             throw APIError(
                 .notFound,
-                number.map { "Generation \($0) cannot come back" } ?? "There is nothing to go back to"
+                (what ?? "There is nothing to go back to")
                     + (known.isEmpty ? "." : ": there are \(known)."))
         }
         begin(

@@ -55,7 +55,9 @@ extension Engine {
         for entry in catalog.entries where !removed.contains(entry.name) {
             bytes[entry.name] = entry.byteCount
         }
-        for adapter in candidate.adapters { bytes[adapter.weights.name] = adapter.weights.byteCount }
+        for adapter in candidate.adapters {
+            bytes[adapter.weights.name] = adapter.weights.byteCount
+        }
         for mixture in candidate.mixtures { bytes[mixture.name] = mixture.byteCount }
         return bytes
     }

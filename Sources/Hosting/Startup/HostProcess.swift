@@ -21,8 +21,11 @@ package final class HostProcess {
     /// Loads and packs everything that the manifest names. Main thread only.
     ///
     /// - Parameters:
+    ///   - loaded: what is served.
+    ///   - log: where it is told.
     ///   - preflight: how a changed manifest is tried before it is put in force; `nil` does without.
     ///   - supervision: what it was started with, where a supervisor runs it.
+    /// - Throws: `HostError` with positions in the manifest where they are known.
     package init(
         _ loaded: LoadedManifest, log: Logger, preflight: Preflight? = nil,
         supervision: SupervisionTerms = SupervisionTerms()
@@ -33,7 +36,8 @@ package final class HostProcess {
         let quarantine = QuarantineList(supervision.quarantines)
         for replaced in quarantine.apply(to: &loaded) {
             log.error(
-                "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)")
+                "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)"
+            )
         }
         do {
             loop = try EventLoop()

@@ -47,8 +47,8 @@ nonisolated final class StallWatch: Sendable {
 
     private let isOver = Mutex(false)
 
-    /// - Parameter onStall: called on the thread of the watch, with the policy and for how long it
-    ///   has not come back.
+    /// Starts to watch; `onStall` is called on the thread of the watch, with the policy and for how
+    /// long it has not come back.
     init(
         _ journal: CrashJournal, limit: Duration,
         onStall: @escaping @Sendable (CrashJournal.Culprit, Duration) -> Void

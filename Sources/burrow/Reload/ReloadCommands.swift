@@ -7,7 +7,8 @@ import ManifestLoading
 
 /// Which host is asked, and how its answer is shown.
 struct HostOptions: ParsableArguments {
-    @Option(help: "The socket of the host's admin surface; by default that of the one host that runs.")
+    @Option(
+        help: "The socket of the host's admin surface; by default that of the one host that runs.")
     var socket: String?
 
     @Flag(help: "Write JSON.")

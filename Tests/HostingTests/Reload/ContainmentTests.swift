@@ -115,7 +115,8 @@ struct ContainmentTests {
         let cut = try await admin.latest { $0["outcome"] == "rejected" }
         #expect(cut["reason"].text?.contains("truncated or damaged") == true, "\(cut)")
         var other = good
-        let header = try #require(other.range(of: Data([0x42, 0x55, 0x52, 0x52, 0x4f, 0x57, 0x50])))
+        let header = try #require(
+            other.range(of: Data([0x42, 0x55, 0x52, 0x52, 0x4f, 0x57, 0x50])))
         other[header.lowerBound + 12] = 2
         try other.write(to: URL(fileURLWithPath: library), options: .atomic)
         let old = try await admin.latest {
