@@ -32,6 +32,7 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
+        "PluginScaffolding": ["PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
@@ -41,7 +42,8 @@ struct LayerTests {
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
+            "MoLE", "Tokenization", "Composition", "Training", "PluginScaffolding", "PolicyKit",
+            "PolicyKitTesting",
         ],
     ]
 
