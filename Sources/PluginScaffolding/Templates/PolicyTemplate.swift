@@ -64,8 +64,8 @@ struct PolicyTemplate: Sendable {
         """
         /// \(summary)
         final class \(swiftName): \(conformance) {
-            /// What a manifest may set. The declaration is all: it checks the manifest, and is shown by
-            /// `burrow plugin describe \(type)`.
+            /// What a manifest may set; the declaration is also what checks the manifest, and what
+            /// `burrow plugin describe` shows.
             struct Parameters: PolicyParameters {
         \(declaration.indented(by: 8))
             }
