@@ -50,8 +50,8 @@ package enum PluginLint: String, CaseIterable, Sendable {
         let constructors = constructorCount(of: image)
         if constructors > 0 {
             note(.constructor, ["\(constructors)"]) {
-                "it runs \($0) functions when it is loaded, before a host can contain it: make "
-                    + "globals lazy, and take out `__attribute__((constructor))` and C++ objects "
+                "it runs code when it is loaded (constructors: \($0)), before a host can contain it: "
+                    + "make globals lazy, and take out `__attribute__((constructor))` and C++ objects "
                     + "with static storage"
             }
         }

@@ -15,6 +15,9 @@ package struct PluginName: Sendable, Equatable {
     /// The longest name; as long as a manifest's names may be.
     package static let longest = 64
 
+    /// What a package's folder may not be called beside the packages that it depends on.
+    private static let reserved: Set<String> = ["policykit", "policykittesting"]
+
     /// Checks a name.
     ///
     /// - Throws: `invalidName`, with a name that would do.
@@ -34,6 +37,12 @@ package struct PluginName: Sendable, Equatable {
                 .invalidName,
                 "'\(text)' has \(text.utf8.count) letters: a policy's name has at most "
                     + "\(Self.longest)")
+        }
+        guard !Self.reserved.contains(text) else {
+            throw ScaffoldError(
+                .invalidName,
+                "'\(text)' is the name of a package of Burrow's, of which there can be one only: "
+                    + "choose another, as 'my-\(text)'")
         }
         self.type = text
         self.swiftName = Self.swiftName(words, kind)

@@ -35,6 +35,12 @@ struct PluginNameTests {
         #expect(throws: Never.self) { try PluginName(suggestion, kind: .migration) }
     }
 
+    @Test(arguments: ["policykit", "policykittesting"])
+    func thePackagesOfBurrowKeepTheirNames(text: String) {
+        let error = #expect(throws: ScaffoldError.self) { try PluginName(text, kind: .dispatch) }
+        #expect(error?.description.contains("'my-\(text)'") == true)
+    }
+
     @Test func aNameHasAnEnd() {
         #expect(throws: Never.self) {
             try PluginName(String(repeating: "a", count: 64), kind: .gating)

@@ -6,7 +6,7 @@ import Foundation
 struct ConformanceReport: Encodable {
     enum Result: String, Encodable {
         case ok, failed, trapped, stalled
-        /// There is nothing to check for policies of this kind.
+        /// There is nothing to check for such a policy.
         case none
     }
 
@@ -72,12 +72,12 @@ struct ConformanceReport: Encodable {
     private func end(_ check: inout Check, _ line: ProbeLine, kind: String) {
         check.detail = line.detail
         check.result = line.detail == nil ? .ok : .failed
-        guard check.rule == ProbeLine.time else { return }
-        guard let p99 = line.p99 else {
+        if let reason = line.skipped {
             check.result = Result.none
-            check.detail = "there is no limit for this kind"
-            return
+            check.detail = reason
         }
+        guard check.rule == ProbeLine.time else { return }
+        guard let p99 = line.p99 else { return }
         // The host looks at the whole fleet less often, and allows it ten times as long.
         let budget = budgetSeconds * (kind == "migration" ? 10 : 1)
         check.p99Seconds = p99
@@ -92,7 +92,7 @@ struct ConformanceReport: Encodable {
         for policy in policies.indices {
             for check in policies[policy].checks.indices
             where policies[policy].checks[check].result == nil {
-                policies[policy].checks[check].detail = "the policy: \(end.text)"
+                policies[policy].checks[check].detail = "the policy: \(end.text)\(hint(end))"
                 if case .stalled = end {
                     policies[policy].checks[check].result = .stalled
                 } else {
@@ -107,6 +107,12 @@ struct ConformanceReport: Encodable {
         passed =
             end == .exited(0) && refusal == nil && !results.isEmpty
             && results.allSatisfy { $0 == .ok || $0 == Result.none }
+    }
+
+    /// Where to look for the place of a trap.
+    private func hint(_ end: ProbeProcess.End) -> String {
+        guard case .trapped = end, !library.contains("/debug/") else { return "" }
+        return "; with `-c debug` its backtrace names the line"
     }
 
     /// A table of the checks, and below it what was found.
@@ -124,7 +130,9 @@ struct ConformanceReport: Encodable {
             }
             parts.append("\(policy.type) \(policy.version) (\(policy.kind))\n\(table.text)")
             for check in policy.checks where check.rule != ProbeLine.time {
-                if let detail = check.detail { parts.append("\(check.rule): \(detail)") }
+                guard let detail = check.detail else { continue }
+                // A violation begins with its rule.
+                parts.append(check.result == .failed ? detail : "\(check.rule): \(detail)")
             }
         }
         parts.append(passed ? "\(library) conforms" : "\(library) does not conform")

@@ -89,6 +89,12 @@ struct PolicyTutorialTests {
         #expect(trapped.output.contains("total     trapped"), "\(trapped.output)")
         #expect(trapped.output.contains("total: the policy: it was ended by SIG"))
 
+        let stall = "while requests.count > 100 { turns.removeAll() }\n        \(end)"
+        try folder.write("night-shift/\(path)", source.replacing(end, with: stall))
+        let stalled = try await burrow("burrow plugin test night-shift --timeout 2", in: folder)
+        #expect(stalled.status == 1)
+        #expect(stalled.output.contains("total: the policy: it did not answer for 2 s"))
+
         try Data("more".utf8).append(to: "\(folder.path)/\(library)")
         let stale = try await burrow("burrow plugin doctor \(library)", in: folder)
         #expect(stale.status == 0)
@@ -114,6 +120,25 @@ struct PolicyTutorialTests {
         #expect(sdk.status == 1 && sdk.errors.contains("/nowhere"))
         let none = try await burrow("burrow plugin test day-shift", in: folder)
         #expect(none.status == 1 && none.errors.contains("burrow plugin new"))
+    }
+
+    /// The worked example, which names PolicyKit relative to itself.
+    @Test func theExampleConformsAndItsManifestIsValid() async throws {
+        let folder = try TestFolder()
+        try folder.link("Sources", to: "\(Built.repository)/Sources")
+        for name in ["model", "adapters"] {
+            try folder.link("Samples/\(name)", to: "\(Built.samples)/\(name)")
+        }
+        let files = ["Package.swift", "manifest.yaml", "Sources", "Tests"]
+        for name in files {
+            try folder.copy(
+                "\(Built.samples)/CustomPolicy/\(name)", to: "Samples/CustomPolicy/\(name)")
+        }
+        let tested = try await burrow("burrow plugin test Samples/CustomPolicy", in: folder)
+        #expect(tested.status == 0, "\(tested.output)\n\(tested.errors)")
+        let valid = try await burrow(
+            "burrow validate Samples/CustomPolicy/manifest.yaml", in: folder)
+        #expect(valid.status == 0, "\(valid.errors)")
     }
 
     @Test func theDoctorTellsProgramsWhatItFound() async throws {
