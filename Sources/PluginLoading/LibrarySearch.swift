@@ -36,7 +36,11 @@ struct LibrarySearch {
     }
 
     /// Looks for the library `name` that the file at `path` needs, which names `runPaths`.
-    func find(_ name: String, neededBy path: String, runPaths: [String]) -> Finding {
+    ///
+    /// Where the file is a plugin, a host loads a copy of it from elsewhere.
+    func find(
+        _ name: String, neededBy path: String, runPaths: [String], isPlugin: Bool
+    ) -> Finding {
         if name.contains("/") { return access(name, R_OK) == 0 ? .found(name) : .missing }
         let origin = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
             .joined(separator: "/")
@@ -46,7 +50,7 @@ struct LibrarySearch {
             let place = folder.replacing("${ORIGIN}", with: origin).replacing(
                 "$ORIGIN", with: origin)
             guard access("\(place)/\(name)", R_OK) == 0 else { continue }
-            if !isOwn { return .found("\(place)/\(name)") }
+            if !isOwn || !isPlugin { return .found("\(place)/\(name)") }
             beside = "\(place)/\(name)"
         }
         for folder in systemFolders where access("\(folder)/\(name)", R_OK) == 0 {

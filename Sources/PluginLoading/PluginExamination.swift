@@ -131,7 +131,10 @@ private struct Dependencies {
                     offered.formUnion(host.symbols)
                     continue
                 }
-                switch search.find(name, neededBy: next.path, runPaths: runPaths) {
+                let finding = search.find(
+                    name, neededBy: next.path, runPaths: runPaths,
+                    isPlugin: next.path == image.path)
+                switch finding {
                 case .found(let path):
                     if let library = visit(path) { waiting.append(library) }
                 case .loaded: isComplete = false

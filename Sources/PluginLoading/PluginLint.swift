@@ -22,10 +22,19 @@ package enum PluginLint: String, CaseIterable, Sendable {
         "dispatch_async_f", "dispatch_after", "dispatch_after_f", "dispatch_queue_create",
         "swift_task_create",
     ]
-    private static let lookups: Set<String> = ["$ss11_typeByNameyypXpSgSSF", "dlsym", "dlopen"]
+    private static let lookups: Set<String> = ["dlsym", "dlopen"]
     private static let outside: Set<String> = [
         "clock_gettime", "gettimeofday", "time", "swift_stdlib_random", "getrandom", "rand",
         "random", "open", "open64", "fopen", "fopen64", "socket",
+    ]
+
+    // What Swift's own modules offer of these, by the beginnings of the symbols.
+    private static let threadPrefixes = ["$s10Foundation6ThreadC", "$s8Dispatch0A5QueueC"]
+    private static let lookupPrefixes = ["$ss11_typeByName", "$s10Foundation17NSClassFromString"]
+    private static let outsidePrefixes = [
+        "$ss15ContinuousClockV3now", "$ss15SuspendingClockV3now",
+        "$s20FoundationEssentials4DateV3now", "$s20FoundationEssentials4DateVACycfC",
+        "$s20FoundationEssentials11ProcessInfoC", "$s20FoundationEssentials4DataV10contentsOf",
     ]
 
     /// Symbols that linkers and the Swift compiler put into every library.
@@ -59,15 +68,15 @@ package enum PluginLint: String, CaseIterable, Sendable {
             "it calls \($0), as `atexit` and C++ objects with static storage do: a library is never "
                 + "unloaded, and the host's end is not its business"
         }
-        note(.threads, wanted.intersection(threadFunctions)) {
+        note(.threads, select(wanted, threadFunctions, threadPrefixes)) {
             "it calls \($0): a policy is synchronous; what takes long a migration policy answers "
                 + "with `.solve`"
         }
-        note(.lookupByName, wanted.intersection(lookups)) {
+        note(.lookupByName, select(wanted, lookups, lookupPrefixes)) {
             "it calls \($0): after a reload a name finds what the first build had; name types in "
                 + "the source"
         }
-        note(.outsideWorld, wanted.intersection(outside)) {
+        note(.outsideWorld, select(wanted, outside, outsidePrefixes)) {
             "it calls \($0): a decision that depends on more than what the policy is shown cannot "
                 + "be replayed; use the instant, the seed and the sources that it is handed"
         }
@@ -76,6 +85,14 @@ package enum PluginLint: String, CaseIterable, Sendable {
                 + "name in the host would be called instead"
         }
         return findings
+    }
+
+    private static func select(
+        _ symbols: Set<String>, _ names: Set<String>, _ prefixes: [String]
+    ) -> Set<String> {
+        symbols.filter { symbol in
+            names.contains(symbol) || prefixes.contains { symbol.hasPrefix($0) }
+        }
     }
 
     /// Functions in `.init_array` beyond those of every library: one of the C start files, and one

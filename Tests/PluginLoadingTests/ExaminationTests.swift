@@ -102,6 +102,27 @@ struct ExaminationTests {
         #expect(exported?.message.contains("shared_name") == true)
     }
 
+    private static let swiftHabits = """
+        import Foundation
+        public func now() -> Date { Date() }
+        public func tick() -> ContinuousClock.Instant { ContinuousClock.now }
+        public func later() { Task { print(1) } }
+        public func beside() { Thread { print(2) }.start() }
+        public func named() -> Any.Type? { _typeByName("x") }
+        """
+
+    /// What it needs needs others in turn, from beside itself.
+    @Test func theSameIsFoundInSwift() throws {
+        let path = try Toolchain.buildSwift(
+            PluginSource.swift(extra: Self.swiftHabits), module: "SwiftHabits", in: folder)
+        let examination = PluginExamination(path)
+        #expect(examination.isLoadable, "\(examination.findings)")
+        #expect(
+            Set(examination.findings.map(\.code)) == ["outsideWorld", "threads", "lookupByName"])
+        let outside = examination.findings.first { $0.code == "outsideWorld" }?.message
+        #expect(outside?.contains("Date") == true && outside?.contains("Clock") == true)
+    }
+
     /// Random damage gives findings, never a trap.
     @Test func damagedFilesNeverTrap() throws {
         let small = try Toolchain.buildC(PluginSource.c(), name: "Small", in: folder)

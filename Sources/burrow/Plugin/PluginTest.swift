@@ -13,7 +13,7 @@ struct PluginTest: ParsableCommand {
             question found that shows it. Ends with 1 where a rule is broken.
             """)
 
-    @Argument(help: "The folder of the package.")
+    @Argument(help: "The folder of the package, or a library that is built already.")
     var package = "."
 
     @Option(name: [.short, .long], help: "How to compile.")
@@ -45,10 +45,14 @@ struct PluginTest: ParsableCommand {
 
     func run() throws {
         var reports: [ConformanceReport] = []
-        for library in try PluginPackage(package).build(configuration) {
+        let isLibrary = package.hasSuffix(".so")
+        let libraries =
+            isLibrary
+            ? [WorkingFolder.absolute(package)] : try PluginPackage(package).build(configuration)
+        for library in libraries {
             let report = try self.report(on: library)
-            // What could not be loaded or trapped has told nothing of itself that would last.
-            if let policies = report.listings {
+            // What cannot be loaded has told nothing of itself.
+            if let policies = report.listings, !isLibrary {
                 try PluginMetadata.write(policies, beside: library)
             }
             reports.append(report)
