@@ -4,15 +4,12 @@ import PolicyKit
 
 // The manifest and the README of a new package.
 extension PluginScaffold {
-    /// The name that the manifest gives its instance of the policy.
-    private static let instance = "mine"
-
     var manifestText: String {
         """
         # Serves \(modelWords) with \(name.type); `burrow serve manifest.yaml`.
         apiVersion: burrow/v1
         kind: Host
-        metadata: {name: \(name.type)}
+        metadata: {name: \(scalar)}
         spec:
           server: {listen: 127.0.0.1:8080}
         \(modelSection)
@@ -20,11 +17,19 @@ extension PluginScaffold {
           plugins:
             search: [.build/release]      # where `burrow plugin build` puts the library
             instances:
-              - name: \(Self.instance)
-                type: \(name.type)
+              - name: \(scalar)
+                type: \(scalar)
                 parameters: {\(template.parameter): \(template.manifestValue)}
 
         """
+    }
+
+    /// The name as a YAML scalar: some words mean something else when they stand bare.
+    private var scalar: String {
+        let words: Set<String> = [
+            "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf",
+        ]
+        return words.contains(name.type) ? Self.quoted(name.type) : name.type
     }
 
     private var modelWords: String {
@@ -60,13 +65,13 @@ extension PluginScaffold {
             let experts = sdk.hasSamples ? "french, english" : "synthetic-0, synthetic-1"
             return """
                   mixtures:
-                    - {name: both, experts: [\(experts)], gating: \(Self.instance)}
+                    - {name: both, experts: [\(experts)], gating: \(scalar)}
                   replicas: \(memory)
                 """
         }
         return """
               replicas: \(memory)
-              pipeline: {\(kind.rawValue): \(Self.instance)}
+              pipeline: {\(kind.rawValue): \(scalar)}
             """
     }
 

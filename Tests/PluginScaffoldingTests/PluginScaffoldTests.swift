@@ -79,6 +79,14 @@ struct PluginScaffoldTests {
         #expect(package.contains(#"?? "/odd \"place\" with 'marks' \\ and""#), "\(package)")
     }
 
+    @Test func wordsThatYAMLUnderstandsAreQuoted() throws {
+        let scaffold = try PluginScaffold(
+            name: "null", kind: .fairness, sdk: PolicySDK(path: "/nowhere"))
+        let manifest = try #require(scaffold.files["manifest.yaml"])
+        #expect(manifest.contains("pipeline: {fairness: 'null'}"))
+        #expect(manifest.contains("name: 'null'\n") && manifest.contains("type: 'null'\n"))
+    }
+
     /// Without the samples there is no model to name.
     @Test func aManifestWithoutSamplesServesRandomWeights() throws {
         let manifest = try #require(scaffold(sdk: "/nowhere").files["manifest.yaml"])

@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import Foundation
+import Hosting
+import PluginLoading
 import PluginScaffolding
 import PolicyKit
 
@@ -31,11 +33,17 @@ struct PluginNew: ParsableCommand {
     var sdk: String?
 
     func run() throws {
-        do throws(ScaffoldError) {
+        do {
             let sdk = try PolicySDK.find(
                 option: sdk, environment: ProcessInfo.processInfo.environment,
                 program: Self.program, folder: FileManager.default.currentDirectoryPath)
             let scaffold = try PluginScaffold(name: name, kind: kind, sdk: sdk)
+            if let origin = Self.origin(of: name) {
+                complain(
+                    "there is a policy '\(name)' already, \(origin): a host would refuse a second one; "
+                        + "choose another name")
+                throw ExitCode.failure
+            }
             let folder = path == "." ? name : "\(path)/\(name)"
             try scaffold.write(to: WorkingFolder.absolute(folder))
             say(
@@ -43,9 +51,17 @@ struct PluginNew: ParsableCommand {
                 made \(folder), with the policy in \(folder)/\(scaffold.sourcePath)
                 try: burrow plugin test \(folder)
                 """)
-        } catch {
+        } catch let error as ScaffoldError {
             complain(error.description)
             throw ExitCode.failure
+        }
+    }
+
+    /// Where a policy of this name comes from, of those that are built in or lie beside this program.
+    private static func origin(of name: String) -> PolicyDescription.Origin? {
+        MainActor.assumeIsolated {
+            let registry = try? ManifestReader.registry(searching: [ManifestReader.programFolder])
+            return try? registry?.description(of: name).origin
         }
     }
 

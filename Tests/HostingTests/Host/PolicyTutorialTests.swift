@@ -113,6 +113,8 @@ struct PolicyTutorialTests {
         #expect(again.status == 1 && again.errors.contains("there already"))
         let named = try await burrow("burrow plugin new NightShift --kind gating", in: folder)
         #expect(named.status == 1 && named.errors.contains("as 'night-shift'"))
+        let taken = try await burrow("burrow plugin new lru --kind residency", in: folder)
+        #expect(taken.status == 1 && taken.errors.contains("built in"))
         let kind = try await burrow("burrow plugin new day-shift --kind fair", in: folder)
         #expect(kind.status == 64 && kind.errors.contains("residency"))
         let sdk = try await burrow(
