@@ -132,6 +132,8 @@ let package = Package(
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
         .target(
+            name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
+        .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
         .target(
@@ -148,7 +150,8 @@ let package = Package(
                 "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
                 "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
+                "MoLE", "Tokenization", "Composition", "Training", "PluginScaffolding", policyKit,
+                policyKitTesting, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -244,9 +247,13 @@ let package = Package(
             dependencies: ["MoLE", "StrictJSON", "TestSupport", policyKit, policyKitTesting],
             swiftSettings: strict),
         .testTarget(
+            name: "PluginScaffoldingTests",
+            dependencies: ["PluginScaffolding", "TestSupport", policyKit], swiftSettings: strict),
+        .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
+                "PluginLoading", "PluginScaffolding", "Scheduling", "TestSupport", policyKit,
+                policyKitTesting,
             ], swiftSettings: strict),
         .testTarget(
             name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],

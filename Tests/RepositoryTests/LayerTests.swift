@@ -33,6 +33,7 @@ struct LayerTests {
         "LoopIO": ["CLibuv", "CLinux"],
         "Supervision": ["CLinux"],
         "PluginLoading": ["Spelling", "PolicyKit"],
+        "PluginScaffolding": ["PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
@@ -42,7 +43,8 @@ struct LayerTests {
         "burrow": [
             "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
+            "MoLE", "Tokenization", "Composition", "Training", "PluginScaffolding", "PolicyKit",
+            "PolicyKitTesting",
         ],
     ]
 

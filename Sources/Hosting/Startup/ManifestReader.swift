@@ -115,7 +115,7 @@ nonisolated package enum ManifestReader {
     }
 
     /// Where private copies of plugin libraries lie: in the user's cache.
-    static var stateFolder: String {
+    package static var stateFolder: String {
         let environment = ProcessInfo.processInfo.environment
         if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
             return "\(cache)/burrow/plugins"

@@ -8,8 +8,12 @@ import PolicyKit
 
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugin", abstract: "See which policies there are.",
-        subcommands: [List.self, Describe.self])
+        commandName: "plugin",
+        abstract: "See which policies there are; write, build and check them.",
+        subcommands: [
+            List.self, Describe.self, PluginNew.self, PluginBuild.self, PluginTest.self,
+            PluginDoctor.self, PluginProbe.self,
+        ])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -36,9 +40,13 @@ struct PluginCommand: ParsableCommand {
 
     struct Describe: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Describe a policy type with its parameters.")
+            abstract: "Describe a policy type with its parameters.",
+            discussion: """
+                A library is described from the file that `burrow plugin build` has written beside \
+                it; nothing of it is run.
+                """)
 
-        @Argument(help: "The policy type.")
+        @Argument(help: "The policy type, or the path of a library.")
         var type: String
 
         @OptionGroup var plugins: PluginOptions
@@ -47,6 +55,7 @@ struct PluginCommand: ParsableCommand {
         var json = false
 
         func run() throws {
+            if type.hasSuffix(".so") { return try describe(library: WorkingFolder.absolute(type)) }
             let policies = try plugins.registry()
             let known = policies.map(KnownPolicy.init(_:))
             guard let policy = policies.first(where: { $0.type == type }) else {
@@ -57,35 +66,16 @@ struct PluginCommand: ParsableCommand {
             if case .text(let text) = ManifestSchema.explain(type, policies: known) { say(text) }
             say("\nfrom: \(policy.origin)")
         }
-    }
-}
 
-/// A policy as programs read it.
-struct PolicyListing: Encodable {
-    struct Parameter: Encodable {
-        let name: String
-        let type: String
-        let documentation: String
-        let defaultValue: String
-    }
-
-    let kind: String
-    let type: String
-    let version: String
-    let summary: String
-    let origin: String
-    let parameters: [Parameter]
-
-    init(_ policy: PolicyDescription) {
-        kind = policy.kind.rawValue
-        type = policy.type
-        version = policy.version
-        summary = policy.summary
-        origin = policy.origin.description
-        parameters = policy.parameters.map {
-            Parameter(
-                name: $0.name, type: "\($0.type)", documentation: $0.documentation,
-                defaultValue: "\($0.defaultValue)")
+        private func describe(library: String) throws {
+            guard case .valid(let metadata) = PluginMetadata.read(beside: library) else {
+                complain(
+                    "\(library): there is no description of these bytes beside it: "
+                        + "`\(BuildCommand.text(for: library))` writes one")
+                throw ExitCode.failure
+            }
+            guard !json else { return say(try burrow.json(metadata)) }
+            say(metadata.policies.flatMap(\.lines).joined(separator: "\n"))
         }
     }
 }

@@ -4,21 +4,20 @@ import PackageDescription
 let policyKit: Target.Dependency = .product(name: "PolicyKit", package: "PolicyKit")
 
 let package = Package(
-    name: "OutOfTreePolicy",
+    name: "CustomPolicy",
     products: [
-        .library(
-            name: "ShortestFirstBatching", type: .dynamic, targets: ["ShortestFirstBatching"])
+        .library(name: "QuotaFairness", type: .dynamic, targets: ["QuotaFairness"])
     ],
     dependencies: [
         .package(path: "../../Sources/PolicyKit"),
         .package(path: "../../Sources/PolicyKitTesting"),
     ],
     targets: [
-        .target(name: "ShortestFirstBatching", dependencies: [policyKit]),
+        .target(name: "QuotaFairness", dependencies: [policyKit]),
         .testTarget(
-            name: "ShortestFirstBatchingTests",
+            name: "QuotaFairnessTests",
             dependencies: [
-                "ShortestFirstBatching", policyKit,
+                "QuotaFairness", policyKit,
                 .product(name: "PolicyKitTesting", package: "PolicyKitTesting"),
             ]),
     ]
