@@ -129,6 +129,10 @@ let package = Package(
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
+        .target(name: "CIsolation"),
+        .target(
+            name: "PolicyIsolation", dependencies: ["CIsolation", "PluginLoading", policyKit],
+            swiftSettings: strict),
         .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
@@ -137,14 +141,15 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
+                "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing", policyKit,
+                log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-                "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
+                "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
+                "StrictJSON", "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -242,8 +247,13 @@ let package = Package(
         .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
+                "PluginLoading", "PolicyIsolation", "Scheduling", "TestSupport", policyKit,
+                policyKitTesting,
             ], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyIsolationTests",
+            dependencies: ["PolicyIsolation", policyKit, policyKitTesting],
+            swiftSettings: strict),
         .testTarget(
             name: "HostingTests",
             dependencies: [

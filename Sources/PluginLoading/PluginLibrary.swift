@@ -17,6 +17,9 @@ package struct PluginLibrary {
     /// The policies in it; each has passed ``PolicyKit/Policy/declarationViolation``.
     package let policies: [any Policy.Type]
 
+    /// How the policies are known and made.
+    let entries: [PolicyEntry]
+
     /// Reads a library without running anything of it.
     ///
     /// - Throws: ``PluginError`` with the first fault; its message says how to cure it.
@@ -37,6 +40,33 @@ package struct PluginLibrary {
         let bytes = try LibraryFile.read(path)
         _ = try PluginInspection(bytes, path: path, host: try HostPolicyKit.current())
         let copy = try LibraryFile.keep(bytes, named: stem(of: path), in: stateFolder)
+        return try open(path, copy: copy)
+    }
+
+    /// Loads a private copy that another process keeps; it is checked as if it were new.
+    ///
+    /// - Throws: ``PluginError`` with the first fault.
+    package static func reopen(_ copy: String) throws(PluginError) -> PluginLibrary {
+        let bytes = try LibraryFile.read(copy)
+        _ = try PluginInspection(bytes, path: copy, host: try HostPolicyKit.current())
+        return try open(copy, copy: copy)
+    }
+
+    /// Makes a policy of the library.
+    ///
+    /// - Throws: `unknownType`, or `refusedParameters` with what the policy says.
+    package func make(
+        _ type: String, values: [String: ParameterValue], seed: UInt64
+    ) throws(PluginError) -> any Policy {
+        guard let entry = entries.first(where: { $0.description.type == type }) else {
+            throw PluginError(.unknownType, type, "\(path) has no policy of this type")
+        }
+        return try entry.instance(values, seed: seed)
+    }
+
+    private static func open(
+        _ path: String, copy: String
+    ) throws(PluginError) -> PluginLibrary {
         let policies = try export(of: path, loadedFrom: copy).policies
         guard !policies.isEmpty else {
             throw PluginError(
@@ -49,7 +79,11 @@ package struct PluginLibrary {
                     .invalidDeclaration, path, "policy \(policy): \(error.description)")
             }
         }
-        return PluginLibrary(path: path, loadedFrom: copy, policies: policies)
+        return PluginLibrary(
+            path: path, loadedFrom: copy, policies: policies,
+            entries: policies.map {
+                PolicyEntry($0, origin: .library(path), loadedFrom: copy)
+            })
     }
 
     /// The file's name without `lib` and the extension.

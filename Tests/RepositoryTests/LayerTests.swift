@@ -32,22 +32,23 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
+        "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing", "PolicyKit",
         ],
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-            "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
+            "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
+            "StrictJSON", "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc",
+        "CKernels", "CCbc", "CIsolation",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {
