@@ -128,7 +128,9 @@ let package = Package(
             ], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
         .target(
-            name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
+            name: "PluginLoading", dependencies: ["Spelling", "CPolicy", policyKit],
+            swiftSettings: strict),
+        .systemLibrary(name: "CPolicy"),
         .target(name: "CIsolation"),
         .target(
             name: "PolicyIsolation", dependencies: ["CIsolation", "PluginLoading", policyKit],
@@ -149,7 +151,8 @@ let package = Package(
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
                 "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
-                "StrictJSON", "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
+                "StrictJSON", "MoLE", "Tokenization", "Composition", "Training", policyKit,
+                arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(

@@ -14,7 +14,7 @@ package struct PluginLibrary {
     /// The private copy that is mapped.
     package let loadedFrom: String
 
-    /// The policies in it; each has passed ``PolicyKit/Policy/declarationViolation``.
+    /// The Swift types among its policies; each has passed ``PolicyKit/Policy/declarationViolation``.
     package let policies: [any Policy.Type]
 
     /// How the policies are known and made.
@@ -38,18 +38,17 @@ package struct PluginLibrary {
         _ path: String, into stateFolder: String
     ) throws(PluginError) -> PluginLibrary {
         let bytes = try LibraryFile.read(path)
-        _ = try PluginInspection(bytes, path: path, host: try HostPolicyKit.current())
+        let isForeign = try isForeign(bytes, path: path)
         let copy = try LibraryFile.keep(bytes, named: stem(of: path), in: stateFolder)
-        return try open(path, copy: copy)
+        return try open(path, copy: copy, isForeign: isForeign)
     }
 
     /// Loads a private copy that another process keeps; it is checked as if it were new.
     ///
     /// - Throws: ``PluginError`` with the first fault.
     package static func reopen(_ copy: String) throws(PluginError) -> PluginLibrary {
-        let bytes = try LibraryFile.read(copy)
-        _ = try PluginInspection(bytes, path: copy, host: try HostPolicyKit.current())
-        return try open(copy, copy: copy)
+        let isForeign = try isForeign(try LibraryFile.read(copy), path: copy)
+        return try open(copy, copy: copy, isForeign: isForeign)
     }
 
     /// Makes a policy of the library.
@@ -64,10 +63,31 @@ package struct PluginLibrary {
         return try entry.instance(values, seed: seed)
     }
 
+    /// Checks a library without running anything of it; true for one with policies in C.
+    private static func isForeign(_ bytes: [UInt8], path: String) throws(PluginError) -> Bool {
+        let image = try ELFImage(bytes, path: path)
+        if try image.contents(ofSection: PluginInspection.headerSection) == nil,
+            try CPluginHandshake.isPlugin(image)
+        {
+            return true
+        }
+        _ = try PluginInspection(bytes, path: path, host: try HostPolicyKit.current())
+        return false
+    }
+
     private static func open(
-        _ path: String, copy: String
+        _ path: String, copy: String, isForeign: Bool
     ) throws(PluginError) -> PluginLibrary {
-        let policies = try export(of: path, loadedFrom: copy).policies
+        let library = try map(copy, for: path)
+        guard !isForeign else {
+            let policies = try CPluginHandshake.policies(of: library, path: path)
+            return PluginLibrary(
+                path: path, loadedFrom: copy, policies: [],
+                entries: policies.map {
+                    PolicyEntry($0, origin: .library(path), loadedFrom: copy)
+                })
+        }
+        let policies = try export(of: library, path: path).policies
         guard !policies.isEmpty else {
             throw PluginError(
                 .noPolicies, path,
@@ -94,13 +114,19 @@ package struct PluginLibrary {
         return stem.isEmpty ? "plugin" : String(stem)
     }
 
-    private static func export(
-        of path: String, loadedFrom copy: String
-    ) throws(PluginError) -> PluginExport {
+    private static func map(
+        _ copy: String, for path: String
+    ) throws(PluginError) -> UnsafeMutableRawPointer {
         guard let library = dlopen(copy, RTLD_NOW | RTLD_LOCAL | Int32(RTLD_NODELETE)) else {
             let text = dlerror().map { String(cString: $0) } ?? "no reason given"
             throw LinkerMessage.error(text, for: path, loadedFrom: copy)
         }
+        return library
+    }
+
+    private static func export(
+        of library: UnsafeMutableRawPointer, path: String
+    ) throws(PluginError) -> PluginExport {
         guard let symbol = dlsym(library, PluginInspection.entryPoint) else {
             throw PluginError(
                 .missingEntryPoint, path, "it has no entry point '\(PluginInspection.entryPoint)'")

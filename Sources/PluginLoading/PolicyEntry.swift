@@ -24,6 +24,15 @@ struct PolicyEntry {
         }
     }
 
+    /// A policy in C.
+    init(_ policy: CPolicyType, origin: PolicyDescription.Origin, loadedFrom: String) {
+        description = PolicyDescription(
+            kind: policy.kind, descriptor: policy.descriptor, parameters: policy.parameters,
+            origin: origin)
+        self.loadedFrom = loadedFrom
+        make = policy.make
+    }
+
     /// An instance, with the given parameters and the defaults of the rest.
     ///
     /// - Throws: `refusedParameters` with what the policy says.

@@ -31,7 +31,7 @@ struct LayerTests {
             "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", "PolicyKit",
         ],
         "LoopIO": ["CLibuv"],
-        "PluginLoading": ["Spelling", "PolicyKit"],
+        "PluginLoading": ["Spelling", "CPolicy", "PolicyKit"],
         "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
@@ -48,7 +48,7 @@ struct LayerTests {
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc", "CIsolation",
+        "CKernels", "CCbc", "CIsolation", "CPolicy",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {
