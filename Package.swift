@@ -54,6 +54,7 @@ let package = Package(
         .executable(name: "burrow", targets: ["burrow"]),
         .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
         .executable(name: "MigrationBenchmark", targets: ["MigrationBenchmark"]),
+        .executable(name: "IsolationBenchmark", targets: ["IsolationBenchmark"]),
         .executable(name: "InstructionCount", targets: ["InstructionCount"]),
     ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
@@ -161,7 +162,7 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "migration", "mole", "replicas",
+                "isolation", "migration", "mole", "replicas",
             ],
             swiftSettings: strict),
 
@@ -172,6 +173,11 @@ let package = Package(
                 arguments,
             ],
             path: "Samples/Benchmarks/migration", swiftSettings: strict),
+
+        .executableTarget(
+            name: "IsolationBenchmark",
+            dependencies: ["PluginLoading", "PolicyIsolation", policyKit, arguments],
+            path: "Samples/Benchmarks/isolation", swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),
