@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -151,4 +152,10 @@ static int filter_calls(void) {
 int burrow_isolation_confine(uint64_t memory) {
     int error = limit_memory(memory);
     return error ? error : filter_calls();
+}
+
+int64_t burrow_isolation_processor_time(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }

@@ -28,4 +28,7 @@ int burrow_isolation_attach(void);
 /// programs, no signals to others and no core files; answers 0 or an error number.
 int burrow_isolation_confine(uint64_t memory);
 
+/// Nanoseconds of processor time that the calling thread has used.
+int64_t burrow_isolation_processor_time(void);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CIsolation
 import PolicyKit
 
 /// Puts questions that came as frames to a policy, and writes its answers.
@@ -10,6 +11,10 @@ struct PolicyAnswering {
     let policy: any Policy
     private var solve: (() throws(PolicyError) -> MigrationPlan)?
 
+    /// Processor time when the policy was called last, and what it used.
+    private var began: Int64 = 0
+    private var used: Int64 = 0
+
     init(_ policy: any Policy) { self.policy = policy }
 
     var placementInterval: Duration? { (policy as? any DispatchPolicy)?.placementInterval }
@@ -19,6 +24,7 @@ struct PolicyAnswering {
         var frame = FrameReader(bytes)
         var answer = FrameWriter(capacity: 4096)
         var wantsState = false
+        used = 0
         do throws(PolicyError) {
             guard let kind = QuestionKind(rawValue: try frame.integer()) else {
                 throw PolicyError("this is no question that a policy can be asked")
@@ -32,6 +38,7 @@ struct PolicyAnswering {
             answer.put(false)
             answer.put(error.description)
         }
+        answer.put(used)
         answer.put(wantsState ? smallState : nil)
         return answer
     }
@@ -42,6 +49,11 @@ struct PolicyAnswering {
         }
         return state
     }
+
+    /// What the policy is called with has been read: what follows is on its account.
+    private mutating func begin() { began = burrow_isolation_processor_time() }
+
+    private mutating func end() { used = burrow_isolation_processor_time() - began }
 
     private mutating func ask(
         _ kind: QuestionKind, _ frame: inout FrameReader, _ answer: inout FrameWriter
@@ -61,7 +73,11 @@ struct PolicyAnswering {
         case .evict:
             let policy = try expect((any ResidencyPolicy).self)
             let candidates: [AdapterSnapshot] = try frame.value()
-            answer.put(try policy.evict(from: candidates.span, at: try frame.value()))
+            let now: Instant = try frame.value()
+            begin()
+            let adapter = try policy.evict(from: candidates.span, at: now)
+            end()
+            answer.put(adapter)
         }
     }
 
@@ -72,37 +88,52 @@ struct PolicyAnswering {
         return policy
     }
 
-    private func ask(
+    private mutating func ask(
         _ kind: QuestionKind, _ policy: any BatchingPolicy, _ frame: inout FrameReader,
         _ answer: inout FrameWriter
     ) throws(PolicyError) {
         guard kind == .plan else { return policy.observe(try frame.value()) }
         let requests: [RequestSnapshot] = try frame.value()
         var plan = BatchPlan()
-        try policy.plan(requests.span, in: try frame.value(), into: &plan)
+        let context: BatchingContext = try frame.value()
+        begin()
+        try policy.plan(requests.span, in: context, into: &plan)
+        end()
         answer.put(plan)
     }
 
-    private func ask(
+    private mutating func ask(
         _ kind: QuestionKind, _ policy: any FairnessPolicy, _ frame: inout FrameReader,
         _ answer: inout FrameWriter
     ) throws(PolicyError) {
         guard kind == .arrange else { return policy.settle(try frame.value()) }
         let requests: [RequestSnapshot] = try frame.value()
         var arrangement = FairnessArrangement(order: Array(requests.indices))
-        try policy.arrange(requests.span, in: try frame.value(), into: &arrangement)
+        let context: FairnessContext = try frame.value()
+        begin()
+        try policy.arrange(requests.span, in: context, into: &arrangement)
+        end()
         answer.put(arrangement)
     }
 
-    private func ask(
+    private mutating func ask(
         _ kind: QuestionKind, _ policy: any DispatchPolicy, _ frame: inout FrameReader,
         _ answer: inout FrameWriter
     ) throws(PolicyError) {
-        guard kind == .choose else { return answer.put(try policy.place(in: try frame.value())) }
+        guard kind == .choose else {
+            let fleet: FleetSnapshot = try frame.value()
+            begin()
+            let moves = try policy.place(in: fleet)
+            end()
+            return answer.put(moves)
+        }
         let request: RequestSnapshot = try frame.value()
         let replicas: [ReplicaSnapshot] = try frame.value()
-        answer.put(
-            try policy.choose(for: request, among: replicas.span, at: try frame.value()))
+        let now: Instant = try frame.value()
+        begin()
+        let replica = try policy.choose(for: request, among: replicas.span, at: now)
+        end()
+        answer.put(replica)
     }
 
     private mutating func ask(
@@ -112,9 +143,17 @@ struct PolicyAnswering {
         switch kind {
         case .isDue:
             let replicas: [ReplicaSnapshot] = try frame.value()
-            answer.put(policy.isDue(among: replicas.span, at: try frame.value()))
+            let now: Instant = try frame.value()
+            begin()
+            let isDue = policy.isDue(among: replicas.span, at: now)
+            end()
+            answer.put(isDue)
         case .propose:
-            switch try policy.propose(for: try frame.value()) {
+            let fleet: FleetSnapshot = try frame.value()
+            begin()
+            let proposal = try policy.propose(for: fleet)
+            end()
+            switch proposal {
             case .none: answer.put(SentProposal.none)
             case .plan(let plan): answer.put(SentProposal.plan(plan))
             case .solve(let closure):

@@ -43,6 +43,7 @@ extension PolicyConnection {
             throw lose(&state, error)
         }
         if let newer = answer.state { kept.withLock { $0 = newer } }
+        RemotePolicyTime.add(answer.used, atMost: settings.deadline)
         return try answer.result.get()
     }
 

@@ -29,6 +29,7 @@ package enum PolicyHost {
                 reply.put(false)
                 reply.put(error.description)
             }
+            reply.put(Int64(0))
             reply.put(PolicyState?.none)
             try channel.send(reply.finished(sequence: sequence))
             while var policy = answering {

@@ -95,9 +95,11 @@ struct PolicyRecipe: FrameValue, Equatable, Sendable {
     }
 }
 
-/// What comes back: an answer or why there is none, and perhaps the policy's state.
+/// What comes back: an answer or why there is none, the processor time that the policy used, and
+/// perhaps its state.
 struct Answer<Value: FrameValue> {
     var result: Result<Value, PolicyError>
+    var used: Int64
     var state: PolicyState?
 
     init(_ bytes: [UInt8]) throws(PolicyError) {
@@ -107,6 +109,7 @@ struct Answer<Value: FrameValue> {
         } else {
             result = .failure(PolicyError(try frame.value()))
         }
+        used = try frame.integer()
         state = try frame.value()
         try frame.end()
     }

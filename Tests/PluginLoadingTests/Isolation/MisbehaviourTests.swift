@@ -167,6 +167,25 @@ import Testing
                 == "socket refused, signal refused, no file")
     }
 
+    @Test func whatAPolicyUsesElsewhereIsOnItsAccount() throws {
+        let folder = try TemporaryFolder()
+        let source = PluginSource.swift(
+            body: """
+                let start = clock()
+                while clock() - start < 20_000 {}
+                """
+        ).replacing("import PolicyKit", with: "import Glibc\nimport PolicyKit")
+        _ = try Toolchain.buildSwift(source, module: "Slow", in: folder)
+        let policies = try IsolatedPolicies(of: [folder.path])
+        let policy = try policies.make("sample-batching", as: (any BatchingPolicy).self)
+        let context = BatchingContext(
+            now: Instant(nanoseconds: 0),
+            limits: BatchLimits(requests: 4, tokens: 64, freePages: 64, pageTokens: 16))
+        let before = RemotePolicyTime.nanoseconds
+        _ = try policy.plan(RequestQueue([(0, 1)]).requests, in: context)
+        #expect(RemotePolicyTime.nanoseconds - before >= 19_000_000)
+    }
+
     @Test func whatCannotBeIsolatedIsRefusedByName() throws {
         let policies = try IsolatedPolicies()
         #expect {
