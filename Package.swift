@@ -256,8 +256,8 @@ let package = Package(
         .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "PolicyIsolation", "Scheduling", "TestSupport", policyKit,
-                policyKitTesting,
+                "CIsolation", "PluginLoading", "PolicyIsolation", "Scheduling", "TestSupport",
+                policyKit, policyKitTesting,
             ], swiftSettings: strict),
         .testTarget(
             name: "PolicyIsolationTests",

@@ -61,6 +61,35 @@ struct IsolationTests {
         try await server.stop()
     }
 
+    /// The sample in C, built as its README says, in a simulation and in a host.
+    @Test func aPolicyInCDispatches() async throws {
+        let folder = try TestFolder()
+        let made = try await run(
+            "/usr/bin/env",
+            ["make", "-C", "\(Built.repository)/Samples/CPolicy", "OUT=\(folder.path)"])
+        #expect(made.status == 0, "\(made.errors)")
+        for keys in ["", ", isolation: process"] {
+            let instances = "{name: two, type: two-choices-dispatch\(keys)}"
+            let manifest = ServedManifest(
+                replicas: ["memory: 256MiB", "count: 2"],
+                plugins: ["budget: 1s", "instances: [\(instances)]"], pipeline: ["dispatch: two"]
+            ).text.replacing("[\(Built.folder)]", with: "[\(Built.folder), \(folder.path)]")
+            let path = try folder.write("manifest.yaml", manifest)
+            let simulated = try await run(
+                Built.burrow,
+                ["simulate", path, "--replicas", "4", "--rate", "40", "--requests", "50"],
+                in: folder)
+            #expect(simulated.output.contains("50 completed"), "\(simulated.errors)")
+            let server = try await BurrowProcess.start(path: path)
+            let client = Client(server)
+            let body = SampleModel.chat("roman", "Write 47 as a Roman numeral.")
+            let reply = try await client.post("/v1/chat/completions", body)
+            #expect(reply.status == 200)
+            #expect(try await client.metric("burrow:policy_strikes_total") == 0)
+            try await server.stop()
+        }
+    }
+
     private static func children(of server: BurrowProcess) -> [pid_t] {
         let path = "/proc/\(server.processIdentifier)/task/\(server.processIdentifier)/children"
         let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
