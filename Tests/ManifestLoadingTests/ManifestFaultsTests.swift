@@ -235,6 +235,8 @@ import Testing
         -> 6:65: error: spec.plugins.instances[0].memory: limits a process of the policy's own; add `isolation: process`
         plugins: {instances: [{name: a, type: dlora-batching, isolation: process, memory: 1MiB}]}
         -> 6:85: error: spec.plugins.instances[0].memory: must be from 16MiB to 1TiB, found 1MiB
+        plugins: {instances: [{name: a, type: lru, isolation: process}]}
+        -> 6:57: error: spec.plugins.instances[0].isolation: 'lru' is built in, so there is nothing to contain; leave out `isolation: process`
         plugins: {instances: [{name: a, type: mole-gate, isolation: process}]}
         -> 6:63: error: spec.plugins.instances[0].isolation: a gate is asked by the compute thread between two layers of a step, where there is no time to wait for another process; leave out `isolation: process`
         plugins: {instances: [{name: a, type: dlora-batching, parameters: {alpah: 1}}]}

@@ -170,12 +170,21 @@ extension Manifest.PolicyInstance {
                 at: memory.position, path: place.path(of: "memory"))
         }
         guard isolation.value == .process,
-            reading.policies.first(where: { $0.type == type.value })?.kind == .gating
+            let policy = reading.policies.first(where: { $0.type == type.value })
         else { return }
+        let reason =
+            if policy.kind == .gating {
+                "a gate is asked by the compute thread between two layers of a step, where there is "
+                    + "no time to wait for another process"
+            } else if policy.isBuiltIn {
+                "'\(policy.type)' is built in, so there is nothing to contain"
+            } else {
+                ""
+            }
+        guard !reason.isEmpty else { return }
         reading.report(
-            "a gate is asked by the compute thread between two layers of a step, where there is no "
-                + "time to wait for another process; leave out `isolation: process`",
-            at: isolation.position, path: place.path(of: "isolation"))
+            "\(reason); leave out `isolation: process`", at: isolation.position,
+            path: place.path(of: "isolation"))
     }
 }
 
