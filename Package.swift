@@ -54,6 +54,7 @@ let package = Package(
         .executable(name: "burrow", targets: ["burrow"]),
         .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
         .executable(name: "MigrationBenchmark", targets: ["MigrationBenchmark"]),
+        .executable(name: "IsolationBenchmark", targets: ["IsolationBenchmark"]),
         .executable(name: "InstructionCount", targets: ["InstructionCount"]),
     ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
@@ -130,7 +131,13 @@ let package = Package(
         .target(name: "Supervision", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv", "CLinux"], swiftSettings: onTheLoop),
         .target(
-            name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
+            name: "PluginLoading", dependencies: ["Spelling", "CPolicy", policyKit],
+            swiftSettings: strict),
+        .systemLibrary(name: "CPolicy"),
+        .target(name: "CIsolation"),
+        .target(
+            name: "PolicyIsolation", dependencies: ["CIsolation", "PluginLoading", policyKit],
+            swiftSettings: strict),
         .target(
             name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
         .target(
@@ -141,17 +148,17 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "HTTPServing", "Supervision", policyKit,
+                "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing",
+                "Supervision", policyKit,
                 log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
                 "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
-                "Inference",
-                "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "Tokenization", "Composition", "Training", "PluginScaffolding", policyKit,
-                policyKitTesting, arguments, log,
+                "Inference", "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration",
+                "Simulation", "StrictJSON", "MoLE", "Tokenization", "Composition", "Training",
+                "PluginScaffolding", policyKit, policyKitTesting, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -160,7 +167,7 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "migration", "mole", "replicas",
+                "isolation", "migration", "mole", "replicas",
             ],
             swiftSettings: strict),
 
@@ -171,6 +178,11 @@ let package = Package(
                 arguments,
             ],
             path: "Samples/Benchmarks/migration", swiftSettings: strict),
+
+        .executableTarget(
+            name: "IsolationBenchmark",
+            dependencies: ["PluginLoading", "PolicyIsolation", policyKit, arguments],
+            path: "Samples/Benchmarks/isolation", swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),
@@ -252,9 +264,13 @@ let package = Package(
         .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "PluginScaffolding", "Scheduling", "TestSupport", policyKit,
-                policyKitTesting,
+                "CIsolation", "PluginLoading", "PluginScaffolding", "PolicyIsolation",
+                "Scheduling", "TestSupport", policyKit, policyKitTesting,
             ], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyIsolationTests",
+            dependencies: ["PolicyIsolation", policyKit, policyKitTesting],
+            swiftSettings: strict),
         .testTarget(
             name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
             swiftSettings: strict),

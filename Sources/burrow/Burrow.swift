@@ -15,6 +15,6 @@ struct Burrow: ParsableCommand {
             Generate.self, Validate.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
-            TrainCommand.self,
+            TrainCommand.self, PolicyHostCommand.self,
         ])
 }

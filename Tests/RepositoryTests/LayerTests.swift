@@ -32,25 +32,27 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv", "CLinux"],
         "Supervision": ["CLinux"],
-        "PluginLoading": ["Spelling", "PolicyKit"],
+        "PluginLoading": ["Spelling", "CPolicy", "PolicyKit"],
+        "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
         "PluginScaffolding": ["PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "HTTPServing", "Supervision", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing",
+            "Supervision", "PolicyKit",
         ],
         "burrow": [
             "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-            "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Composition", "Training", "PluginScaffolding", "PolicyKit",
-            "PolicyKitTesting",
+            "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
+            "StrictJSON", "MoLE", "Tokenization", "Composition", "Training",
+            "PluginScaffolding", "PolicyKit", "PolicyKitTesting",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc", "CLinux",
+        "CKernels", "CCbc", "CLinux", "CIsolation", "CPolicy",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

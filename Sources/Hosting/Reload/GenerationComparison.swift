@@ -82,6 +82,9 @@ nonisolated struct GenerationComparison {
             let after = new.parameters[name]?.text ?? "default"
             note(.changed, "\(item) \(new.name).\(name)", "\(before) → \(after)", position)
         }
+        if old.isolatedMemory != new.isolatedMemory {
+            note(.changed, "\(item) \(new.name)", "\(old.place) → \(new.place)", position)
+        }
         if old.build != new.build {
             note(.rebuilt, "\(item) \(new.type)", Self.rebuilt(old, new), position)
         } else if old.files != new.files {
@@ -158,6 +161,13 @@ nonisolated struct GenerationComparison {
             removedMixtures.append(name)
             note(.removed, "mixture \(name)", "", nil)
         }
+    }
+}
+
+nonisolated extension PolicyIdentity {
+    /// Where it runs.
+    fileprivate var place: String {
+        isolatedMemory.map { "in a process of \($0.bytes >> 20) MiB" } ?? "in the host"
     }
 }
 
