@@ -130,6 +130,12 @@ let package = Package(
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
         .target(
+            name: "PolicyTesting",
+            dependencies: [
+                "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
+                policyKit,
+            ], swiftSettings: strict),
+        .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
         .target(
@@ -137,14 +143,16 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "HTTPServing", policyKit, log,
+                "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", policyKit,
+                log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
                 "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "Tokenization", "Composition", "Training", policyKit, arguments, log,
+                "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training", policyKit,
+                arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -243,6 +251,12 @@ let package = Package(
             name: "PluginLoadingTests",
             dependencies: [
                 "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTestingTests",
+            dependencies: [
+                "ManifestLoading", "PluginLoading", "PolicyTesting", "Scheduling", "TestSupport",
+                policyKit,
             ], swiftSettings: strict),
         .testTarget(
             name: "HostingTests",

@@ -32,16 +32,20 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
+        "PolicyTesting": [
+            "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
+            "PolicyKit",
+        ],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "HTTPServing", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", "PolicyKit",
         ],
         "burrow": [
             "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "Tokenization", "Composition", "Training", "PolicyKit",
+            "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training", "PolicyKit",
         ],
     ]
 

@@ -27,6 +27,8 @@ package struct Manifest: Sendable, Equatable {
         package var limits = Limits()
         package var plugins = Plugins()
         package var pipeline = Pipeline()
+        /// Files of policy tests, and folders of them.
+        package var tests: [Located<String>] = []
     }
 
     package struct Server: Sendable, Equatable {

@@ -64,6 +64,10 @@ extension Section where Root == Manifest.Spec {
             Field(
                 "pipeline", \.pipeline, .section(.pipeline),
                 "Which policy answers which question."),
+            Field(
+                "tests", \.tests, .list(ofLocated: .path),
+                "Files of policy tests, or folders of them, that `burrow test` runs."
+            ).example("[tests]"),
         ])
 }
 
