@@ -252,7 +252,7 @@ extension Simulation {
                 request.lastToken = moment
                 isLast = request.tokens >= request.planned.outputTokens
             }
-            if setup.requestedTokens == nil { continue }
+            if setup.requestedTokens == nil, setup.start.details.isEmpty { continue }
             if isOver { outcome.dropped.insert(entry.id) }
             if isLast { outcome.finished.append(entry.id) }
         }

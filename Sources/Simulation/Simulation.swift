@@ -176,6 +176,7 @@ extension Simulation {
             ? setup.start.details[index] : SimulationStart.Details()
         request.tenant = details.tenant
         request.tenantWeight = details.tenantWeight
+        request.maximumTokens = max(request.maximumTokens, min(details.mostTokens, room))
         request.firstTokenTarget = details.firstTokenTarget
         switch fleet.submit(request, at: now) {
         case .accepted(let replica):

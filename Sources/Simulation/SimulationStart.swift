@@ -28,6 +28,9 @@ package struct SimulationStart: Sendable, Equatable {
         package var tenantWeight = 1.0
         package var firstTokenTarget: Duration?
 
+        /// The most tokens that it asks for, where that is more than it gets.
+        package var mostTokens = 0
+
         /// How many of its tokens it has when it comes.
         package var generatedTokens = 0
 

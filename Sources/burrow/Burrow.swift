@@ -14,6 +14,7 @@ struct Burrow: ParsableCommand {
             PolicyTestCommand.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
+            PredictCommand.self,
             TrainCommand.self,
         ])
 }

@@ -84,11 +84,13 @@ final class AdminSurface {
             case "/admin/status": exchange.respond(status: 200, body: try status())
             case "/admin/trace": try trace(request, exchange)
             case "/admin/workload": try workload(request, exchange)
+            case "/admin/workload/recent":
+                exchange.respond(status: 200, body: engine.recentWorkload())
             default:
                 throw APIError(
                     .notFound,
-                    "There is nothing at \(request.path): there are /admin/status, /admin/trace and "
-                        + "/admin/workload.")
+                    "There is nothing at \(request.path): there are /admin/status, /admin/trace, "
+                        + "/admin/workload and /admin/workload/recent.")
             }
         } catch {
             exchange.respond(error)

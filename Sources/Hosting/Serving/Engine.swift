@@ -55,6 +55,8 @@ package final class Engine {
     var recordings: [Int: TraceRecording] = [:]
     /// Who follows the requests.
     var workload: WorkloadRecording?
+    /// The requests of the last ten minutes.
+    var ring = WorkloadRing()
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///
