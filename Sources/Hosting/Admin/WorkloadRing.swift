@@ -62,13 +62,19 @@ nonisolated struct WorkloadRing {
 
     /// A request has ended; one that has been forgotten is passed over.
     mutating func ended(_ id: Int, _ change: (inout Entry) -> Void) {
+        let place = position(of: id)
+        guard place < entries.count, entries[place].id == id else { return }
+        change(&entries[place])
+    }
+
+    /// Where the first request stands whose identifier is not less.
+    private func position(of id: Int) -> Int {
         var (low, high) = (first, entries.count)
         while low < high {
             let middle = (low + high) / 2
             if entries[middle].id < id { low = middle + 1 } else { high = middle }
         }
-        guard low < entries.count, entries[low].id == id else { return }
-        change(&entries[low])
+        return low
     }
 
     /// Lets go of what is too old, or too much.
@@ -84,61 +90,80 @@ nonisolated struct WorkloadRing {
         }
     }
 
-    /// The requests that came in the last ten minutes, in order of arrival.
-    func recent(at now: Instant) -> [Entry] {
-        entries[first...].filter { $0.arrival.duration(to: now) <= mostAge }
+    /// When the first request came of those that came in the last ten minutes.
+    func begin(at now: Instant) -> Entry? {
+        entries[first...].first { $0.arrival.duration(to: now) <= mostAge }
     }
 
-    // MARK: - Export
+    /// The identifier of the last request.
+    var last: Int? { count > 0 ? entries.last?.id : nil }
 
-    /// Lines as ``WorkloadRecording`` writes them, with what was observed besides: the names of the
-    /// adapters, each choice, and the end. `progress` says how many tokens the choices of an
-    /// unfinished request have.
-    func lines(
-        adapters: [String], at now: Instant, progress: (_ id: Int) -> [Int]
+    /// At most so many requests from this one on, in order of arrival.
+    func slice(from id: Int, most: Int) -> ArraySlice<Entry> {
+        let start = position(of: id)
+        return entries[start..<min(entries.count, start + most)]
+    }
+}
+
+/// The lines of requests that are remembered, as ``WorkloadRecording`` writes them, with what was
+/// observed besides.
+nonisolated struct WorkloadLines {
+    /// The arrival that times are counted from.
+    let start: Instant
+    private(set) var written = 0
+    private(set) var leftOut = 0
+
+    init(since start: Instant) { self.start = start }
+
+    /// The first line: the names of the adapters.
+    func head(adapters: [String]) -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("adapters")
+        json.beginArray()
+        for adapter in adapters { json.value(adapter) }
+        json.endArray()
+        json.endObject()
+        return json.bytes + [0x0A]
+    }
+
+    /// A line for each choice of a request; `progress` says how many tokens those of an unfinished one
+    /// have.
+    mutating func lines(
+        of entry: WorkloadRing.Entry, progress: (_ id: Int) -> [Int]
     ) -> [UInt8] {
-        let recent = recent(at: now)
-        var names = JSONWriter()
-        names.beginObject()
-        names.key("adapters")
-        names.beginArray()
-        for adapter in adapters { names.value(adapter) }
-        names.endArray()
-        names.endObject()
-        var bytes = names.bytes + [0x0A]
-        var (written, leftOut) = (0, 0)
-        let start = recent.first?.arrival ?? now
-        for var entry in recent {
-            guard entry.state != .failed else {
-                leftOut += 1
-                continue
-            }
-            if entry.state == .unfinished {
-                for (index, output) in progress(entry.id).enumerated()
-                where entry.choices.indices.contains(index) {
-                    entry.choices[index].output = output
-                }
-            }
-            for index in entry.choices.indices {
-                bytes += Self.line(of: entry, choice: index, since: start)
-                written += 1
+        var entry = entry
+        if entry.state == .failed {
+            leftOut += 1
+            return []
+        }
+        if entry.state == .unfinished {
+            for (index, output) in progress(entry.id).enumerated()
+            where entry.choices.indices.contains(index) {
+                entry.choices[index].output = output
             }
         }
-        var end = JSONWriter()
-        end.beginObject()
-        end.key("end")
-        end.value("what came in the last \(mostAge.components.seconds) s")
-        end.key("requests")
-        end.value(written)
-        end.key("leftOut")
-        end.value(leftOut)
-        end.key("unfinished")
-        end.value(0)
-        end.endObject()
-        return bytes + end.bytes + [0x0A]
+        written += entry.choices.count
+        return entry.choices.flatMap { line(of: entry, $0) }
     }
 
-    private static func line(of entry: Entry, choice index: Int, since start: Instant) -> [UInt8] {
+    /// The last line.
+    func tail(after age: Duration) -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.key("end")
+        json.value("what came in the last \(age.components.seconds) s")
+        json.key("requests")
+        json.value(written)
+        json.key("leftOut")
+        json.value(leftOut)
+        json.key("unfinished")
+        json.value(0)
+        json.endObject()
+        return json.bytes + [0x0A]
+    }
+
+    private func line(of entry: WorkloadRing.Entry, _ choice: WorkloadRing.Choice) -> [UInt8] {
         var json = JSONWriter(reserving: 160)
         json.beginObject()
         json.key("at")
@@ -146,9 +171,9 @@ nonisolated struct WorkloadRing {
         json.key("adapter")
         json.value(entry.adapter)
         json.key("prompt")
-        json.value(entry.choices[index].prompt)
+        json.value(choice.prompt)
         json.key("output")
-        json.value(max(1, entry.choices[index].output))
+        json.value(max(1, choice.output))
         json.key("tenant")
         json.value(Int(entry.tenant))
         json.key("weight")

@@ -37,11 +37,4 @@ extension Engine {
             }
         }
     }
-
-    /// The requests of the last ten minutes, as lines of JSON.
-    package func recentWorkload() -> [UInt8] {
-        ring.lines(adapters: catalog.entries.map(\.name), at: Self.now) { id in
-            generations[id]?.sequences.map(\.generatedCount) ?? []
-        }
-    }
 }

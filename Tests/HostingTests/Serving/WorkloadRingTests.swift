@@ -16,9 +16,14 @@ struct WorkloadRingTests {
     private static func lines(
         _ ring: WorkloadRing, at seconds: Int, progress: (Int) -> [Int] = { _ in [] }
     ) -> [Substring] {
-        let bytes = ring.lines(
-            adapters: ["tax"], at: Instant(nanoseconds: Int64(seconds) * 1_000_000_000),
-            progress: progress)
+        let now = Instant(nanoseconds: Int64(seconds) * 1_000_000_000)
+        guard let begin = ring.begin(at: now) else { return [] }
+        var lines = WorkloadLines(since: begin.arrival)
+        var bytes = lines.head(adapters: ["tax"])
+        for entry in ring.slice(from: begin.id, most: .max >> 1) {
+            bytes += lines.lines(of: entry, progress: progress)
+        }
+        bytes += lines.tail(after: ring.mostAge)
         return Substring(String(decoding: bytes, as: UTF8.self)).split(separator: "\n")
     }
 
@@ -26,10 +31,12 @@ struct WorkloadRingTests {
         var ring = WorkloadRing(mostAge: .seconds(600), mostRequests: 100)
         for id in 0..<10_000 { ring.came(Self.entry(id, at: id / 100)) }
         #expect(ring.count == 100)
-        #expect(ring.recent(at: Instant(nanoseconds: 100_000_000_000)).first?.id == 9_900)
+        #expect(ring.begin(at: Instant(nanoseconds: 100_000_000_000))?.id == 9_900)
+        #expect(ring.slice(from: 9_950, most: 10).map(\.id) == Array(9_950..<9_960))
+        #expect(ring.slice(from: 0, most: 1).first?.id == 9_900 && ring.last == 9_999)
         ring.came(Self.entry(10_000, at: 900))
         #expect(ring.count == 1, "what came before is more than ten minutes old")
-        #expect(ring.recent(at: Instant(nanoseconds: 1_600_000_000_000)).isEmpty)
+        #expect(ring.begin(at: Instant(nanoseconds: 1_600_000_000_000)) == nil)
     }
 
     @Test func whatEndedHasWhatWasObserved() {
