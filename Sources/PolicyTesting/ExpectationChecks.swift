@@ -105,7 +105,7 @@ struct ExpectationChecks {
             if wanted != got {
                 fail(
                     "expected \(title) to be \(wanted); it was \(got) and ran "
-                        + record.names(of: plan), at: mode.position)
+                        + record.names(of: plan) + lateCopies(plan), at: mode.position)
             }
         }
         if let runs = iteration.runs {
@@ -116,6 +116,15 @@ struct ExpectationChecks {
                     at: runs.position)
             }
         }
+    }
+
+    /// That some iterations ran unmerged for want of a copy, where that may be why.
+    private func lateCopies(_ plan: SimulatedPlan) -> String {
+        let count =
+            record.summary.replicas.indices.contains(plan.replica)
+            ? record.summary.replicas[plan.replica].unmergedInstead : 0
+        guard count > 0, plan.mode == .unmerged else { return "" }
+        return "; \(count) that were wanted merged ran unmerged, as the copy was not ready"
     }
 
     // MARK: - Fleet

@@ -154,6 +154,10 @@ struct PolicyTestsTests {
                 + "{mixed: ADAPTER}, found 'merged' (did you mean 'unmerged'?)"
         ),
         (
+            "requests: [{id: a, generated: 1}]", "firstToken: {a: {atMost: 1s}}",
+            "9:18: error: spec.expect.firstToken: 'a' has its first token when it comes"
+        ),
+        (
             "requests: [{id: a}]", "{}", "8:3: error: spec.expect: nothing is expected"
         ),
     ]

@@ -86,6 +86,12 @@ struct PolicyTestRules {
         }
         for entry in expect.firstToken {
             check(entry.name, among: requests, "request", "\(path).firstToken", &reading)
+            let request = given.requests.first { $0.id.value == entry.name.value }
+            if let request, request.generated.value > 0 {
+                reading.report(
+                    "'\(entry.name.value)' has its first token when it comes",
+                    at: entry.name.position, path: "\(path).firstToken")
+            }
         }
         for entry in expect.finished {
             check(entry.name, among: requests, "request", "\(path).finished", &reading)
