@@ -182,6 +182,35 @@ struct PolicyTestsTests {
             ])
     }
 
+    @Test func instancesWithoutAPipelineAreNoPolicies() throws {
+        let failures = try Fixtures.failures(
+            Fixtures.test(
+                given: "requests: [{id: a}]", expect: "order: [a]",
+                policies: "policies: {instances: [{name: first, type: fcfs-unmerged}]}"))
+        #expect(
+            failures.first
+                == "a.test.yaml:5:33: error: spec.policies.instances: instances are asked nothing "
+                + "without a pipeline: name them there")
+    }
+
+    @Test func aStrikeFailsATestThatDoesNotExpectIt() throws {
+        let registry = try PolicyRegistry(builtIn: BuiltInPolicies.all + [Refuser.self])
+        for (metrics, passes) in [("completed: 1", false), ("strikes: {atLeast: 1}", true)] {
+            let text = Fixtures.test(
+                given: "requests: [{id: a}]", expect: "metrics: {\(metrics)}",
+                policies: "policies: {pipeline: {batching: refuser}}")
+            let report = PolicyTests.run([Fixtures.file(text)], registry: registry)
+            #expect(report.isPassed == passes, "\(report)")
+            guard !passes else { continue }
+            let message = report.verdicts.first?.failures.first?.headline
+            #expect(
+                message?.hasPrefix(
+                    "a.test.yaml:3:18: failed: the batching policy 'refuser' had ") == true)
+            #expect(
+                message?.hasSuffix("strikes, the last: no plan today") == true, "\(message ?? "")")
+        }
+    }
+
     @Test func aFileHasSeveralTestsAndEachFaultItsOwnLine() throws {
         let first = Fixtures.test(given: "requests: [{id: a}]", expect: "order: [a]")
         let second = first.replacing("name: t", with: "name: u")
@@ -263,4 +292,19 @@ struct PolicyTestsTests {
         }
         #expect(error.message == "there is no file or folder /nowhere/at/all")
     }
+}
+
+/// Throws whatever it is asked.
+private final class Refuser: BatchingPolicy {
+    typealias Parameters = NoParameters
+
+    static var descriptor: PolicyDescriptor {
+        PolicyDescriptor(type: "refuser", version: "1.0.0", summary: "Throws.")
+    }
+
+    init(parameters: NoParameters, seed: UInt64) {}
+
+    func plan(
+        _ requests: Span<RequestSnapshot>, in context: BatchingContext, into plan: inout BatchPlan
+    ) throws(PolicyError) { throw PolicyError("no plan today") }
 }

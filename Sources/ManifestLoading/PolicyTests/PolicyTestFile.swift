@@ -189,6 +189,7 @@ package struct PolicyTestFile: Sendable {
         }
         if named.pipeline == nil, let host { return host.policies }
         guard let pipeline = named.pipeline else {
+            guard named.instances.isEmpty else { return nil }
             reading.report(
                 "no policies are named, and no manifest names the test: write spec.policies",
                 at: test.metadata.name.position, path: "spec")

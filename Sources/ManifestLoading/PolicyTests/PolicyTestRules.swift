@@ -45,7 +45,14 @@ struct PolicyTestRules {
         manifest.spec.plugins.instances = test.spec.policies.instances
         let rules = ManifestRules(manifest: manifest, presets: nil)
         rules.checkInstanceNames(in: "spec.policies.instances", &reading)
-        guard let pipeline = test.spec.policies.pipeline else { return }
+        guard let pipeline = test.spec.policies.pipeline else {
+            if let instance = test.spec.policies.instances.first {
+                reading.report(
+                    "instances are asked nothing without a pipeline: name them there",
+                    at: instance.name.position, path: "spec.policies.instances")
+            }
+            return
+        }
         for kind in PolicyKind.pipeline {
             rules.check(
                 pipeline.reference(to: kind), kind,
