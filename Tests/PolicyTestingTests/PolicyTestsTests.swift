@@ -285,6 +285,21 @@ struct PolicyTestsTests {
 
     // MARK: - Files
 
+    @Test func keysAreExplained() {
+        guard
+            case .text(let text) = ManifestSchema.explain(
+                "PolicyTest.given.requests", policies: []),
+            case .text(let whole) = ManifestSchema.explain("PolicyTest", policies: [])
+        else {
+            Issue.record("not explained")
+            return
+        }
+        #expect(text.hasPrefix("spec.given.requests: a list, required"), "\(text)")
+        #expect(text.contains("Tokens that it generates in all.") && whole.contains("apiVersion"))
+        let wrong = ManifestSchema.explain("PolicyTest.given.request", policies: [])
+        #expect(wrong == .unknown(suggestion: "given.requests"))
+    }
+
     @Test func foldersAndMissingFiles() throws {
         guard case .failure(let error) = PolicyTests.files(at: "/nowhere/at/all") else {
             Issue.record("found files in a folder that is not there")

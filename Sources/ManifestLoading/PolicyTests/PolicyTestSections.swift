@@ -249,7 +249,8 @@ extension Section where Root == PolicyTest.Expectations {
             ).example("{a: {atMost: 1s}}"),
             Field(
                 "metrics", \.metrics, .named(.count),
-                "What is counted over all replicas: a number, or bounds."
+                "What is counted over all replicas, a number or bounds: "
+                    + PolicyTest.Metric.allCases.map(\.rawValue).joined(separator: ", ") + "."
             ).example("{switches: {atMost: 2}}"),
         ],
         rule: { _, place, reading in
