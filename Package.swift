@@ -141,6 +141,12 @@ let package = Package(
         .target(
             name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
         .target(
+            name: "PolicyTesting",
+            dependencies: [
+                "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
+                policyKit,
+            ], swiftSettings: strict),
+        .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
         .target(
@@ -148,8 +154,8 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing",
-                "Supervision", policyKit,
+                "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "PolicyTesting",
+                "HTTPServing", "Supervision", policyKit,
                 log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
@@ -157,8 +163,9 @@ let package = Package(
             dependencies: [
                 "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
                 "Inference", "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration",
-                "Simulation", "StrictJSON", "MoLE", "Tokenization", "Composition", "Training",
-                "PluginScaffolding", policyKit, policyKitTesting, arguments, log,
+                "Simulation", "StrictJSON", "MoLE", "PolicyTesting", "Tokenization",
+                "Composition", "Training", "PluginScaffolding", policyKit, policyKitTesting,
+                arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -274,6 +281,12 @@ let package = Package(
         .testTarget(
             name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTestingTests",
+            dependencies: [
+                "ManifestLoading", "PluginLoading", "PolicyTesting", "Scheduling", "TestSupport",
+                policyKit,
+            ], swiftSettings: strict),
         .testTarget(
             name: "HostingTests",
             dependencies: [

@@ -101,7 +101,8 @@ package struct ManifestDocument: Sendable {
         if let manifest { ManifestRules(manifest: manifest, presets: presets).check(&reading) }
         let hasErrors = reading.diagnostics.contains { $0.severity == .error }
         return ManifestValidation(
-            manifest: hasErrors ? nil : manifest, diagnostics: finished(reading.diagnostics))
+            manifest: hasErrors ? nil : manifest,
+            diagnostics: source.finished(reading.diagnostics, limit: Self.maximumDiagnostics))
     }
 
     /// A diagnostic of this document, for what only the host can find out.
@@ -112,25 +113,6 @@ package struct ManifestDocument: Sendable {
             message, in: file, at: position, path: path, suggestion: suggestion)
         diagnostic.sourceLine = position.flatMap { source.line($0.line) }
         return diagnostic
-    }
-
-    /// The diagnostics in the order of the document, with their lines, and not too many.
-    private func finished(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
-        let start = SourcePosition(line: 0, column: 0)
-        let sorted = diagnostics.enumerated().sorted { left, right in
-            let positions = (left.element.position ?? start, right.element.position ?? start)
-            return positions.0 == positions.1
-                ? left.offset < right.offset : positions.0 < positions.1
-        }
-        var result = sorted.prefix(Self.maximumDiagnostics).map { _, diagnostic in
-            var diagnostic = diagnostic
-            diagnostic.sourceLine = diagnostic.position.flatMap { source.line($0.line) }
-            return diagnostic
-        }
-        if sorted.count > result.count {
-            result.append(Diagnostic("there are more faults, which are not shown", in: file))
-        }
-        return result
     }
 }
 
@@ -143,14 +125,14 @@ package struct ManifestValidation: Sendable {
 }
 
 extension Place {
-    fileprivate init(root: Node) {
+    init(root: Node) {
         self.init(node: root, path: "", key: nil)
     }
 }
 
 extension SyntaxFault {
     /// The fault in other words, where libyaml's do not say what to change.
-    fileprivate func explained(in source: SourceText) -> SyntaxFault {
+    func explained(in source: SourceText) -> SyntaxFault {
         guard let position, let scalar = source.scalar(at: position) else { return self }
         if scalar == "\t" {
             return SyntaxFault("a tab cannot indent; use spaces", at: position, path: path)

@@ -56,6 +56,13 @@ struct LiveRequests {
         change(&slots[place]!)
     }
 
+    /// A request that is not over.
+    func request(_ id: RequestID) -> LiveRequest? {
+        let place = Int(id.rawValue & Self.placeMask)
+        guard slots.indices.contains(place), slots[place]?.id == id else { return nil }
+        return slots[place]
+    }
+
     /// - Returns: the request, unless it was over already.
     mutating func remove(_ id: RequestID) -> LiveRequest? {
         let place = Int(id.rawValue & Self.placeMask)

@@ -25,6 +25,7 @@ extension Simulation {
             advance(replica)
         case .loaded(let adapter, let bytes, let time):
             holders[Int(adapter.rawValue) - 1] += 1
+            onEvent?(.loaded(adapter: Int(adapter.rawValue) - 1, replica: replica), now)
             let ended = fleet.adapterLoaded(adapter, bytes: bytes, time: time, on: id, at: now)
             for request in ended { end(request, .failed) }
             advance(replica)
@@ -83,7 +84,9 @@ extension Simulation {
         for action in fleet.takeActions(of: ReplicaID(rawValue: replica)) {
             switch action {
             case .load(let adapter): load(adapter, on: replica)
-            case .unload(let adapter): holders[Int(adapter.rawValue) - 1] -= 1
+            case .unload(let adapter):
+                holders[Int(adapter.rawValue) - 1] -= 1
+                onEvent?(.unloaded(adapter: Int(adapter.rawValue) - 1, replica: replica), now)
             }
         }
     }
@@ -94,9 +97,8 @@ extension Simulation {
         guard !(setup.sharesAdapters && holders[index] > 0) else {
             return events.add(.loaded(adapter, bytes: bytes, time: .zero), on: replica, at: now)
         }
-        let seconds = setup.costs.loadLatency + setup.costs.loadSecondsPerByte * Double(bytes)
         let loader = setup.sharesAdapters ? 0 : replica
-        let time = Duration.simulated(seconds: seconds)
+        let time = setup.costs.loadTime(bytes: bytes)
         let end = max(now, replicas[loader].loaderFree).advanced(by: time)
         replicas[loader].loaderFree = end
         events.add(.loaded(adapter, bytes: bytes, time: time), on: replica, at: end)
@@ -118,6 +120,7 @@ extension Simulation {
     // MARK: - Steps
 
     private mutating func start(_ plan: StepPlan, on replica: Int) {
+        tell(plan, on: replica)
         let gap = plan.isAhead ? .zero : Duration.simulated(seconds: setup.costs.gap)
         replicas[replica].steps.append(.init(plan: plan, begin: now.advanced(by: gap)))
         replicas[replica].jobs.append(.step(number: plan.number))
@@ -249,7 +252,7 @@ extension Simulation {
                 request.lastToken = moment
                 isLast = request.tokens >= request.planned.outputTokens
             }
-            if setup.requestedTokens == nil { continue }
+            if setup.requestedTokens == nil, setup.start.details.isEmpty { continue }
             if isOver { outcome.dropped.insert(entry.id) }
             if isLast { outcome.finished.append(entry.id) }
         }

@@ -26,6 +26,12 @@ extension Simulation {
     }
 
     private mutating func note(_ move: CompletedMove) {
+        if let onEvent, let request = live.request(move.request) {
+            onEvent(
+                .moved(
+                    request: request.index, from: move.source.rawValue, to: move.target.rawValue,
+                    way: move.way), now)
+        }
         live.update(move.request) { request in
             request.replica = move.target.rawValue
             request.migrations += 1

@@ -17,6 +17,9 @@ package struct Simulation {
     /// Called with each iteration that ends.
     package var onStep: ((SimulatedStep) -> Void)?
 
+    /// Called with what is decided and done, in order.
+    package var onEvent: ((SimulatedEvent, Instant) -> Void)?
+
     var replicas: [SimulatedReplica]
     var events = EventQueue()
     var live = LiveRequests()
@@ -25,6 +28,9 @@ package struct Simulation {
     /// How many replicas hold each adapter.
     var holders: [Int]
     var samples: FleetSamples
+
+    /// How much has happened.
+    package internal(set) var happened = 0
 
     /// Migration plans that are solved and not there yet.
     var solutions: [Int: Result<MigrationPlan, PolicyError>] = [:]
@@ -52,6 +58,7 @@ package struct Simulation {
         replicas = (0..<count).map { index in
             SimulatedReplica(random: RandomStream(seed: setup.seed, stream: UInt64(index)))
         }
+        now = setup.start.clock
         holders = [Int](repeating: 0, count: setup.adapters.count)
         samples = FleetSamples(replicas: count, adapters: setup.adapters.count)
     }
@@ -81,13 +88,13 @@ package struct Simulation {
         var upcoming = try next()
         while true {
             let arrival = upcoming.map { Instant(nanoseconds: 0).advanced(by: $0.arrival) }
-            if let planned = upcoming, let arrival,
-                arrival.nanoseconds <= events.nextTime ?? .max
-            {
+            let time = min(arrival?.nanoseconds ?? .max, events.nextTime ?? .max)
+            if isOver(before: time) { break }
+            happened += 1
+            if let arrival, arrival.nanoseconds <= events.nextTime ?? .max {
                 sample(before: arrival)
                 now = max(now, arrival)
-                arrive(planned)
-                upcoming = try next()
+                try arrive(&upcoming, next: next)
             } else if let event = events.next() {
                 sample(before: Instant(nanoseconds: event.time))
                 now = Instant(nanoseconds: event.time)
@@ -109,6 +116,7 @@ package struct Simulation {
             // One that fits nowhere is refused with each of its requests.
             _ = fleet.register(adapter.description(index: index), at: now)
         }
+        settleIn()
         for replica in replicas.indices { advance(replica) }
         place()
     }
@@ -134,21 +142,55 @@ package struct Simulation {
 // MARK: - Requests
 
 extension Simulation {
-    private mutating func arrive(_ planned: PlannedRequest) {
-        let id = live.insert(planned, arrival: now)
+    /// The next request comes, and those of the same moment where they are gathered.
+    private mutating func arrive<Failure: Error>(
+        _ upcoming: inout PlannedRequest?, next: () throws(Failure) -> PlannedRequest?
+    ) throws(Failure) {
+        var taken: Set<Int> = []
+        while let planned = upcoming {
+            if let replica = submit(planned) { taken.insert(replica) }
+            upcoming = try next()
+            let isLater =
+                upcoming.map { now < Instant(nanoseconds: 0).advanced(by: $0.arrival) } ?? true
+            if isLater || !setup.start.gathersArrivals { break }
+        }
+        guard !taken.isEmpty else { return }
+        for replica in taken.sorted() { advance(replica) }
+        place()
+        migrate()
+    }
+
+    /// - Returns: the replica that has taken it.
+    private mutating func submit(_ planned: PlannedRequest) -> Int? {
+        let came = Instant(nanoseconds: 0).advanced(by: planned.arrival)
+        let id = live.insert(planned, arrival: setup.start.gathersArrivals ? came : now)
+        let index = live.count - 1
         var request = NewRequest(
-            id: id, adapter: SimulationSetup.id(ofAdapter: planned.adapter), arrival: now,
-            promptTokens: planned.promptTokens)
+            id: id, adapter: SimulationSetup.id(ofAdapter: planned.adapter),
+            arrival: setup.start.gathersArrivals ? came : now, promptTokens: planned.promptTokens)
         let room = setup.limits.contextLength - planned.promptTokens
         request.maximumTokens = max(
             planned.outputTokens, min(setup.requestedTokens ?? 0, room))
+        let details =
+            setup.start.details.indices.contains(index)
+            ? setup.start.details[index] : SimulationStart.Details()
+        request.tenant = details.tenant
+        request.tenantWeight = details.tenantWeight
+        request.maximumTokens = max(request.maximumTokens, min(details.mostTokens, room))
+        request.firstTokenTarget = details.firstTokenTarget
         switch fleet.submit(request, at: now) {
         case .accepted(let replica):
             live.update(id) { $0.replica = replica.rawValue }
-            advance(replica.rawValue)
-            place()
-            migrate()
-        case .refused(let refusal): end(id, .refused(refusal))
+            onEvent?(.dispatched(request: index, replica: replica.rawValue), now)
+            if details.generatedTokens > 0,
+                fleet.advance(id, generated: details.generatedTokens, at: now)
+            {
+                live.update(id) { $0.tokens = details.generatedTokens }
+            }
+            return replica.rawValue
+        case .refused(let refusal):
+            end(id, .refused(refusal))
+            return nil
         }
     }
 

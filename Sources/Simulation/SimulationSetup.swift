@@ -26,6 +26,7 @@ package struct SimulationSetup: Sendable {
 
     /// Where the noise of iteration times begins; policies have seeds of their own.
     package var seed: UInt64 = 0
+    package var start = SimulationStart()
 
     package init(replica: ReplicaConfiguration) { self.replica = replica }
 

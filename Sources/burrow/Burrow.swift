@@ -12,9 +12,10 @@ struct Burrow: ParsableCommand {
         subcommands: [
             Serve.self, Status.self, Plan.self, Apply.self, Reload.self, RollBack.self,
             Generations.self, ResetToDefault.self, PreflightCommand.self, TraceCommand.self,
-            Generate.self, Validate.self, Schema.self,
+            Generate.self, Validate.self, PolicyTestCommand.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
+            PredictCommand.self,
             TrainCommand.self, PolicyHostCommand.self,
         ])
 }

@@ -20,7 +20,10 @@ struct Schema: ParsableCommand {
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Explain a key of manifests or a policy type.",
-        discussion: "As in: burrow explain spec.replicas.memory, burrow explain merged-only.")
+        discussion: """
+            As in: burrow explain spec.replicas.memory, burrow explain merged-only, burrow explain \
+            PolicyTest.given.requests.
+            """)
 
     @Argument(help: "A key with its path, or a policy type.")
     var name = "spec"

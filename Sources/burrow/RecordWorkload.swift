@@ -34,9 +34,15 @@ struct RecordWorkload: ParsableCommand {
     @Option(help: "For how many seconds requests are recorded.")
     var seconds: Int?
 
+    @Flag(help: "Write what came in the last ten minutes, with what was observed of it, and end.")
+    var recent = false
+
     func validate() throws {
         if manifest != nil, socket != nil {
             throw ValidationError("give --manifest or --socket, not both")
+        }
+        if recent, requests != nil || seconds != nil {
+            throw ValidationError("--recent goes without --requests and --seconds")
         }
     }
 
@@ -45,18 +51,20 @@ struct RecordWorkload: ParsableCommand {
             path: try AdminSocketPath.path(manifest: manifest, socket: socket))
         let wishes = [requests.map { "requests=\($0)" }, seconds.map { "seconds=\($0)" }]
             .compactMap { $0 }
-        let target = "/admin/workload" + (wishes.isEmpty ? "" : "?")
+        let target =
+            recent ? "/admin/workload/recent" : "/admin/workload" + (wishes.isEmpty ? "" : "?")
         var trace = RecordedWorkload(path: file.map { WorkingFolder.absolute($0) })
-        var rest = Data()
-        try client.get(target + wishes.joined(separator: "&"), within: nil) { piece in
-            rest.append(piece)
-            while let end = rest.firstIndex(of: 0x0A) {
-                try trace.take(Data(rest[rest.startIndex..<end]))
-                rest = Data(rest[(end + 1)...])
-            }
-        }
-        guard let end = trace.end else { throw fail("the recording was cut off") }
+        let end = try trace.take(target + wishes.joined(separator: "&"), from: client)
         complain(end.text(adapters: trace.adapters))
+    }
+
+    /// The requests of the last ten minutes.
+    static func recent(from client: AdminClient) throws -> ObservedWorkload {
+        var trace = RecordedWorkload(path: nil)
+        trace.isKept = true
+        _ = try trace.take("/admin/workload/recent", from: client)
+        guard !trace.requests.isEmpty else { throw fail("the host had no request lately") }
+        return ObservedWorkload(trace.requests)
     }
 }
 
@@ -72,7 +80,43 @@ private struct RecordedWorkload {
         let end: String?
         let requests: Int?
         let leftOut: Int?
-        let unfinished: Int?
+        let tenant: Int?
+        let weight: Double?
+        let target: Int64?
+        let most: Int?
+        let firstToken: Int64?
+        let latency: Int64?
+
+        var observation: RequestObservation {
+            var seen = RequestObservation()
+            seen.tenant = tenant
+            seen.weight = weight
+            seen.target = target.map { .nanoseconds($0) }
+            seen.mostTokens = most
+            seen.firstToken = firstToken.map { .nanoseconds($0) }
+            seen.latency = latency.map { .nanoseconds($0) }
+            if case .flag(true)? = unfinished { seen.isUnfinished = true }
+            return seen
+        }
+
+        /// How many at the end, or whether the request of the line is one.
+        let unfinished: Unfinished?
+
+        enum Unfinished: Decodable {
+            case count(Int)
+            case flag(Bool)
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.singleValueContainer()
+                if let flag = try? container.decode(Bool.self) {
+                    self = .flag(flag)
+                } else {
+                    self = .count(try container.decode(Int.self))
+                }
+            }
+
+            var count: Int? { if case .count(let count) = self { count } else { nil } }
+        }
     }
 
     struct End {
@@ -95,29 +139,52 @@ private struct RecordedWorkload {
 
     /// By index; those that were added while it was recorded come last.
     private(set) var adapters: [String] = []
+
+    /// Whether requests are kept instead of being written.
+    var isKept = false
+    private(set) var requests: [ObservedRequest] = []
     private var indices: [String: Int] = [:]
     private(set) var end: End?
 
     init(path: String?) { self.path = path }
 
+    /// Takes all that the host answers.
+    mutating func take(_ target: String, from client: AdminClient) throws -> End {
+        var rest = Data()
+        try client.get(target, within: nil) { piece in
+            rest.append(piece)
+            var start = rest.startIndex
+            while let end = rest[start...].firstIndex(of: 0x0A) {
+                try take(Data(rest[start..<end]))
+                start = end + 1
+            }
+            rest = Data(rest[start...])
+        }
+        guard let end else { throw fail("the recording was cut off") }
+        return end
+    }
+
     /// The file is made when the host has agreed, which the first line says.
-    mutating func take(_ bytes: Data) throws {
+    private mutating func take(_ bytes: Data) throws {
         guard let line = try? JSONDecoder().decode(Line.self, from: bytes) else {
             throw fail("the host is of another version: \(String(decoding: bytes, as: UTF8.self))")
         }
         if let names = line.adapters {
             for name in names { _ = index(of: name) }
+            guard !isKept else { return }
             file = try opened()
             try write(Workloads.TraceLine.header)
         } else if let reason = line.end {
             end = End(
                 reason: reason, requests: line.requests ?? 0, leftOut: line.leftOut ?? 0,
-                unfinished: line.unfinished ?? 0)
+                unfinished: line.unfinished?.count ?? 0)
         } else if let at = line.at, let prompt = line.prompt, let output = line.output {
             let request = PlannedRequest(
                 arrival: .nanoseconds(at), adapter: line.adapter.map { index(of: $0) } ?? -1,
                 promptTokens: prompt, outputTokens: output)
-            try write(Workloads.TraceLine.text(of: request))
+            let observed = ObservedRequest(request, line.observation)
+            guard !isKept else { return requests.append(observed) }
+            try write(Workloads.TraceLine.text(of: observed))
         }
     }
 

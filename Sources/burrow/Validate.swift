@@ -6,10 +6,10 @@ import ManifestLoading
 
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check manifests and report every fault with its position.",
+        abstract: "Check manifests and policy tests, and report every fault with its position.",
         discussion: "Ends with 0 when all are well and with 78 when one is not.")
 
-    @Argument(help: "The manifests.")
+    @Argument(help: "The manifests, and files of policy tests.")
     var manifests: [String]
 
     @Flag(help: "Write the diagnostics as JSON to standard output.")
@@ -34,8 +34,14 @@ struct Validate: ParsableCommand {
 
     @MainActor
     private static func check(_ path: String) -> (isValid: Bool, diagnostics: [Diagnostic]) {
+        if let file = PolicyTestReader.file(path) {
+            let faults = PolicyTestReader.faults(file)
+            return (!faults.contains { $0.severity == .error }, faults)
+        }
         do throws(HostError) {
-            return (true, try ManifestReader.load(path).warnings)
+            let loaded = try ManifestReader.load(path)
+            let faults = loaded.policyTestFaults()
+            return (!faults.contains { $0.severity == .error }, loaded.warnings + faults)
         } catch {
             let diagnostics =
                 error.diagnostics.isEmpty

@@ -34,18 +34,22 @@ struct LayerTests {
         "Supervision": ["CLinux"],
         "PluginLoading": ["Spelling", "CPolicy", "PolicyKit"],
         "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
+        "PolicyTesting": [
+            "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
+            "PolicyKit",
+        ],
         "PluginScaffolding": ["PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "HTTPServing",
-            "Supervision", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "PolicyTesting",
+            "HTTPServing", "Supervision", "PolicyKit",
         ],
         "burrow": [
             "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
-            "StrictJSON", "MoLE", "Tokenization", "Composition", "Training",
+            "StrictJSON", "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
             "PluginScaffolding", "PolicyKit", "PolicyKitTesting",
         ],
     ]

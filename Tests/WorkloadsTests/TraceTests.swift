@@ -43,6 +43,42 @@ struct TraceTests {
         #expect(requests.map(\.adapter) == [0, 1, 2, 0])
     }
 
+    @Test func whatAHostObservedComesThrough() throws {
+        var seen = RequestObservation()
+        seen.tenant = 3
+        seen.weight = 2.5
+        seen.target = .milliseconds(500)
+        seen.mostTokens = 64
+        seen.firstToken = .microseconds(1500)
+        seen.latency = .milliseconds(90)
+        var open = RequestObservation()
+        open.isUnfinished = true
+        let requests = [
+            ObservedRequest(
+                PlannedRequest(
+                    arrival: .zero, adapter: 2, promptTokens: 7, outputTokens: 9), seen),
+            ObservedRequest(
+                PlannedRequest(
+                    arrival: .seconds(1), adapter: -1, promptTokens: 1, outputTokens: 1), open),
+        ]
+        let text = ([TraceLine.header] + requests.map { TraceLine.text(of: $0) })
+            .joined(separator: "\n")
+        let read = try withFile(text) { try ObservedWorkload(trace: $0) }
+        #expect(read == ObservedWorkload(requests) && read.adapters == 3)
+        let replayed = try withFile(text) { path in
+            var replay = TraceReplay(path)
+            replay.adapters = 3
+            return try replay.requests(seed: 1)
+        }
+        #expect(replayed == requests.map(\.planned), "a replay passes over it")
+        for fault in ["\"weight\":0", "\"tenant\":-1", "\"latency\":0.5", "\"late\":1"] {
+            let line = "{\"at\":0,\"prompt\":1,\"output\":1,\(fault)}"
+            #expect(throws: WorkloadError.self, "\(fault)") {
+                try withFile("\(TraceLine.header)\n\(line)") { try ObservedWorkload(trace: $0) }
+            }
+        }
+    }
+
     @Test func timesAndLengthsAreScaled() throws {
         let requests = try withFile(Self.azure) { path in
             var replay = TraceReplay(path)

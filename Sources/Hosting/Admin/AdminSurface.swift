@@ -95,11 +95,12 @@ final class AdminSurface {
             case "/admin/status": exchange.respond(status: 200, body: try status())
             case "/admin/trace": try trace(request, exchange)
             case "/admin/workload": try workload(request, exchange)
+            case "/admin/workload/recent": try recentWorkload(exchange)
             default:
                 throw APIError(
                     .notFound,
                     "There is nothing at \(request.path): there are /admin/status, /admin/trace, "
-                        + "/admin/workload, "
+                        + "/admin/workload, /admin/workload/recent, "
                         + ReloadRoute.methods.map(\.path).joined(separator: ", ") + ".")
             }
         } catch {
@@ -134,6 +135,14 @@ final class AdminSurface {
             engine.attach(
                 try WorkloadRecording(wish, to: exchange, on: loop, at: Engine.now))
             log.info("the requests are recorded")
+        } catch {
+            throw APIError(.unavailable, error.description)
+        }
+    }
+
+    private func recentWorkload(_ exchange: HTTPExchange) throws(APIError) {
+        do throws(LoopError) {
+            try RecentWorkload(of: engine, to: exchange, on: loop).begin()
         } catch {
             throw APIError(.unavailable, error.description)
         }

@@ -126,6 +126,7 @@ extension Engine {
         metrics.requestFinished(finished)
         let adapter = generation.job.adapter
         workload?.ended(generation, adapter: adapter.isBase ? nil : name(of: adapter))
+        complete(generation)
     }
 
     /// The body of `/metrics`.

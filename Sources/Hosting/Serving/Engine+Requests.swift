@@ -71,6 +71,7 @@ extension Engine {
         }
         generations[generation.id] = generation
         workload?.came(generation)
+        remember(generation)
         catalog.count(job.adapter) { $0.requests += 1 }
         advance()
         return generation

@@ -69,6 +69,8 @@ package final class Engine {
     var onAcknowledged: (() -> Void)?
     /// The gates of mixtures that a generation before has opened, while requests may need them.
     var gateMakers: [AdapterID: GateMaker] = [:]
+    /// The requests of the last ten minutes.
+    var ring = WorkloadRing()
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///

@@ -5,6 +5,8 @@ package struct Diagnostic: Sendable, Equatable {
     package enum Severity: String, Sendable, Encodable {
         case error
         case warning
+        /// What a test expects does not hold.
+        case failed
     }
 
     package var severity: Severity

@@ -28,6 +28,8 @@ package struct Manifest: Sendable, Equatable {
         package var plugins = Plugins()
         package var pipeline = Pipeline()
         package var reload = Reload()
+        /// Files of policy tests, and folders of them.
+        package var tests: [Located<String>] = []
     }
 
     /// When a new generation is taken back after all.

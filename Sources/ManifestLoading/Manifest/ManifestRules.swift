@@ -12,7 +12,7 @@ struct ManifestRules {
     let presets: [String]?
 
     func check(_ reading: inout Reading) {
-        checkInstanceNames(&reading)
+        checkInstanceNames(in: "spec.plugins.instances", &reading)
         checkAdapterNames(&reading)
         checkMixtures(&reading)
         checkServiceClasses(&reading)
@@ -28,10 +28,10 @@ struct ManifestRules {
 
     private var instances: [Manifest.PolicyInstance] { manifest.spec.plugins.instances }
 
-    private func checkInstanceNames(_ reading: inout Reading) {
+    func checkInstanceNames(in path: String, _ reading: inout Reading) {
         var names = DistinctNames(what: "instance")
         for (index, instance) in instances.enumerated() {
-            names.add(instance.name, path: "spec.plugins.instances[\(index)].name", &reading)
+            names.add(instance.name, path: "\(path)[\(index)].name", &reading)
         }
     }
 
@@ -147,7 +147,7 @@ struct ManifestRules {
             suggestion: nearestName(to: model.preset.value, among: presets))
     }
 
-    private func check(
+    func check(
         _ reference: Located<String>, _ kind: PolicyKind, path: String, _ reading: inout Reading
     ) {
         guard let position = reference.position else { return }

@@ -67,6 +67,10 @@ extension Section where Root == Manifest.Spec {
             Field(
                 "reload", \.reload, .section(.reload),
                 "When a change of the running host is taken back."),
+            Field(
+                "tests", \.tests, .list(ofLocated: .path),
+                "Files of policy tests, or folders of them, that `burrow test` runs."
+            ).example("[tests]"),
         ])
 }
 

@@ -12,7 +12,8 @@ package enum Explanation: Sendable, Equatable {
 
 extension ManifestSchema {
     /// Explains a key, as `spec.replicas.count` or `replicas.count`, a policy type, or a parameter
-    /// of a policy, as `credit-fairness.starvation`. An empty name explains the whole manifest.
+    /// of a policy, as `credit-fairness.starvation`. An empty name explains the whole manifest, and
+    /// keys of policy tests stand behind `PolicyTest`, as `PolicyTest.given.requests`.
     package static func explain(_ name: String, policies: [KnownPolicy]) -> Explanation {
         let parts = name.split(separator: ".").map { String($0.prefix { $0 != "[" }) }
         if let policy = policies.first(where: { $0.type == parts.first }) {
@@ -26,7 +27,19 @@ extension ManifestSchema {
             return .unknown(suggestion: nearestName(to: name, among: names))
         }
         if parts.isEmpty { return .text("A manifest\n\n" + table(of: root.keys)) }
-        let keys = allKeys
+        if parts.first == "PolicyTest" { return explainTest(Array(parts.dropFirst())) }
+        return explain(parts, among: allKeys, policies)
+    }
+
+    private static func explainTest(_ parts: [String]) -> Explanation {
+        let test = Section.policyTest.schema
+        if parts.isEmpty { return .text("A test of policies\n\n" + table(of: test.keys)) }
+        return explain(parts, among: keys(of: test), [])
+    }
+
+    private static func explain(
+        _ parts: [String], among keys: [(path: String, key: KeySchema)], _ policies: [KnownPolicy]
+    ) -> Explanation {
         let path = parts.joined(separator: ".")
         let found =
             keys.first { $0.path == path } ?? keys.first { $0.path == "spec.\(path)" }
@@ -42,7 +55,9 @@ extension ManifestSchema {
     }
 
     /// Every key with its path; items of lists have the path of the list.
-    static var allKeys: [(path: String, key: KeySchema)] {
+    static var allKeys: [(path: String, key: KeySchema)] { keys(of: root) }
+
+    private static func keys(of root: MappingSchema) -> [(path: String, key: KeySchema)] {
         func walk(_ keys: [KeySchema], below path: String) -> [(path: String, key: KeySchema)] {
             keys.flatMap { key in
                 let place = path.isEmpty ? key.name : "\(path).\(key.name)"

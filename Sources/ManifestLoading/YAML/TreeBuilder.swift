@@ -10,13 +10,18 @@ struct TreeBuilder {
     static let maximumDepth = 64
 
     private(set) var root: Node?
+    /// The documents of the file, where it may have several.
+    private(set) var roots: [Node] = []
     private(set) var faults: [SyntaxFault] = []
     private var frames: [Frame] = []
     private var anchors: [String: Node] = [:]
     private var valueCount = 0
     private var expansion: EnvironmentExpansion
+    private let documents: Int
 
-    init(environment: [String: String]) {
+    /// `documents` is how many a file may have.
+    init(environment: [String: String], documents: Int = 1) {
+        self.documents = documents
         expansion = EnvironmentExpansion(environment: environment)
     }
 
@@ -50,10 +55,16 @@ struct TreeBuilder {
             let event = try reader.next()
             switch event.kind {
             case .streamEnd: return
-            case .documentStart where root != nil:
-                throw SyntaxFault(
-                    "a file holds one manifest; put this one into its own", at: event.position)
-            case .documentStart, .documentEnd, .other: break
+            case .documentStart where roots.count >= documents:
+                let message =
+                    documents == 1
+                    ? "a file holds one manifest; put this one into its own"
+                    : "a file holds at most \(documents) documents"
+                throw SyntaxFault(message, at: event.position)
+            case .documentEnd:
+                if let root { roots.append(root) }
+                anchors = [:]
+            case .documentStart, .other: break
             case .scalar, .alias, .listStart, .mappingStart: try open(event)
             case .listEnd, .mappingEnd: try close(event)
             }

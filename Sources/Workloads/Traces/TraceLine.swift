@@ -4,7 +4,8 @@ internal import StrictJSON
 
 /// The format of recorded traces: lines of JSON, the first of which names the format. Each other
 /// line is `{"at":1500000,"adapter":3,"prompt":374,"output":44}`: nanoseconds since the start,
-/// the adapter's index (-1 is the base; left out where nobody knows), tokens.
+/// the adapter's index (-1 is the base; left out where nobody knows), tokens. A host adds what it has
+/// observed, see ``RequestObservation``.
 package enum TraceLine {
     /// The first line.
     package static let header = #"{"format":"burrow-trace/1"}"#
@@ -36,7 +37,9 @@ package enum TraceLine {
     ) throws(WorkloadError) -> TracedRequest {
         let object = try object(line, of: reader)
         for member in object.members
-        where !["at", "adapter", "prompt", "output"].contains(member.name) {
+        where !["at", "adapter", "prompt", "output"].contains(member.name)
+            && !observed.contains(member.name)
+        {
             throw reader.fault(
                 "unknown key '\(member.name.excerpt(40))': expected at, adapter, prompt, output")
         }
@@ -55,7 +58,8 @@ package enum TraceLine {
             arrival: .nanoseconds(try integer("at", 0...Int.max)),
             adapter: object["adapter"] == nil ? nil : try integer("adapter", -1...1 << 31),
             lengths: LengthPair(
-                prompt: try integer("prompt", tokens), output: try integer("output", tokens)))
+                prompt: try integer("prompt", tokens), output: try integer("output", tokens)),
+            observation: try observation(in: object, of: reader))
     }
 
     private static func object(

@@ -8,6 +8,7 @@ package struct TracedRequest: Sendable, Equatable {
     /// The adapter's index, -1 for the base; `nil` where the trace names none.
     package var adapter: Int?
     package var lengths: LengthPair
+    package var observation = RequestObservation()
 }
 
 /// Reads a trace request by request: Azure LLM 2023, or lines of JSON as ``TraceLine`` writes them.

@@ -6,7 +6,6 @@ import Hosting
 import ManifestLoading
 import Scheduling
 import Simulation
-import StrictJSON
 import Workloads
 
 struct Simulate: ParsableCommand {
@@ -62,7 +61,7 @@ struct Simulate: ParsableCommand {
         let loaded = try ManifestReader.load(manifest)
         for warning in loaded.warnings { complain(warning.rendered) }
         var setup = try options.setup(for: loaded.manifest)
-        setup.costs = try readCosts()
+        setup.costs = try SimulatedCosts.reading(costs)
         setup.seed = seed
         setup.requestedTokens = workload.maxTokens
         let policies = try options.policies(
@@ -90,23 +89,6 @@ struct Simulate: ParsableCommand {
         return json
             ? try burrow.json(result)
             : SimulationText(result: result, settings: source.settings).text
-    }
-
-    private func readCosts() throws -> SimulatedCosts {
-        if let preset = SimulatedCosts(preset: costs) { return preset }
-        let path = WorkingFolder.absolute(costs)
-        guard let contents = FileManager.default.contents(atPath: path) else {
-            throw WorkloadError(
-                "it cannot be read: --costs is a JSON file or one of "
-                    + SimulatedCosts.presets.joined(separator: ", "), file: path)
-        }
-        do {
-            return try SimulatedCosts(JSONValue(parsing: Array(contents)))
-        } catch let error as JSONSyntaxError {
-            throw WorkloadError(error.message, file: path, line: error.line)
-        } catch let error as CostsError {
-            throw WorkloadError(error.description, file: path)
-        }
     }
 }
 

@@ -7,7 +7,8 @@ import Testing
 struct ManifestsTests {
     private static let all: [String] =
         (FileManager.default.enumerator(atPath: "\(Built.repository)/Manifests")?
-        .compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".yaml") }.sorted()
+        .compactMap { $0 as? String } ?? [])
+        .filter { $0.hasSuffix(".yaml") && !$0.hasSuffix(".test.yaml") }.sorted()
 
     @Test func thereAreManifests() {
         #expect(Self.all.count >= 13)
