@@ -33,6 +33,11 @@ nonisolated struct GenerationComparison {
         }
     }
 
+    /// Whether code is to be run that has not run with these words.
+    var needsTrial: Bool {
+        !kinds.isEmpty || !openedMixtures.isEmpty || changes.contains { $0.item == "tests" }
+    }
+
     /// The changes that only a new start brings about.
     var restarts: [ManifestChange] { changes.filter(\.needsRestart) }
 

@@ -3,9 +3,10 @@
 internal import ManifestLoading
 internal import PluginLoading
 internal import PolicyKit
+internal import PolicyTesting
 
 /// What is tried of a manifest before the host moves to it: its plugins are loaded, and every policy
-/// and gate that it names is made.
+/// and gate that it names is made, and its policy tests are run.
 nonisolated package struct PreflightTrial {
     private let say: (String) -> Void
 
@@ -39,6 +40,20 @@ nonisolated package struct PreflightTrial {
             say("making gating policy '\(selection.name)' of type \(selection.type)")
             _ = try assembly.gating(selection)
         }
+        try test(loaded)
         say("ending")
+    }
+
+    /// Runs the policy tests that the manifest names.
+    ///
+    /// - Throws: the faults of their files, and the expectations that do not hold.
+    private func test(_ loaded: LoadedManifest) throws(HostError) {
+        guard !loaded.manifest.spec.tests.isEmpty else { return }
+        say("running the policy tests of \(loaded.document.file)")
+        let report = loaded.policyTestReport()
+        let faults = report.diagnostics.filter { $0.severity == .error }
+        guard faults.isEmpty else { throw HostError(faults) }
+        let failures = report.verdicts.flatMap(\.failures)
+        guard failures.isEmpty else { throw HostError(failures) }
     }
 }
