@@ -29,7 +29,7 @@ build: packages
 test: packages clients lint
 	swift build --build-tests
 	BURROW_CLIENTS=$(abspath $(VENV)) swift test --skip-build
-	swift test --package-path Samples/OutOfTreePolicy
+	swift test --package-path Samples/CustomPolicy
 	$(MAKE) instructions
 
 bench: packages

@@ -126,7 +126,9 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", policyKit,
             ], swiftSettings: strict),
-        .target(name: "LoopIO", dependencies: ["CLibuv"], swiftSettings: onTheLoop),
+        .target(name: "CLinux"),
+        .target(name: "Supervision", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "LoopIO", dependencies: ["CLibuv", "CLinux"], swiftSettings: onTheLoop),
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
         .target(
@@ -136,6 +138,8 @@ let package = Package(
                 policyKit,
             ], swiftSettings: strict),
         .target(
+            name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
+        .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
         .target(
@@ -143,16 +147,19 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", policyKit,
+                "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing",
+                "Supervision",
+                policyKit,
                 log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
-                "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+                "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
+                "Inference",
                 "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training", policyKit,
-                arguments, log,
+                "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
+                "PluginScaffolding", policyKit, policyKitTesting, arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -248,9 +255,13 @@ let package = Package(
             dependencies: ["MoLE", "StrictJSON", "TestSupport", policyKit, policyKitTesting],
             swiftSettings: strict),
         .testTarget(
+            name: "PluginScaffoldingTests",
+            dependencies: ["PluginScaffolding", "TestSupport", policyKit], swiftSettings: strict),
+        .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "Scheduling", "TestSupport", policyKit, policyKitTesting,
+                "PluginLoading", "PluginScaffolding", "Scheduling", "TestSupport", policyKit,
+                policyKitTesting,
             ], swiftSettings: strict),
         .testTarget(
             name: "PolicyTestingTests",
@@ -259,9 +270,13 @@ let package = Package(
                 policyKit,
             ], swiftSettings: strict),
         .testTarget(
+            name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "HostingTests",
             dependencies: [
                 "Hosting", "Inference", "ModelLoading", "PluginLoading", "Scheduling",
+                "Supervision", "LoopIO",
                 "TestSupport", policyKit,
             ],
             swiftSettings: strict),

@@ -46,6 +46,19 @@ nonisolated struct ListeningSocket {
         self.file = nil
     }
 
+    /// Takes over a TCP socket that listens already.
+    init(inherited descriptor: Int32) throws(LoopError) {
+        guard let bound = SocketAddress(filledBy: { getsockname(descriptor, $0, &$1) }) else {
+            throw LoopError(UVStatus(errno: errno), during: "take over the listening socket")
+        }
+        // Nobody else may wait in accept, and no child may keep it.
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        self.descriptor = descriptor
+        self.port = bound.port
+        self.file = nil
+    }
+
     /// Listens on a Unix socket that only the owner may connect to.
     init(path: String, backlog: Int) throws(LoopError) {
         let action = "listen on \(path)"

@@ -57,7 +57,7 @@ package class LoopHandle {
     func didClose() {}
 
     /// Lets the loop end even though this handle is active.
-    func unreference() { uv_unref(pointer(to: uv_handle_t.self)) }
+    package func unreference() { uv_unref(pointer(to: uv_handle_t.self)) }
 
     /// The owner of a handle that libuv passed to a callback.
     static func owner<Raw, Owner: LoopHandle>(

@@ -109,6 +109,20 @@ package final class TCPListener: LoopListener {
     /// The port that is listened on; the one that the system chose when 0 was asked for.
     package var port: Int { socket.port }
 
+    /// The descriptor, which stays the listener's.
+    package var descriptor: Int32 { socket.descriptor }
+
+    /// Takes over a socket that listens already, and starts to accept.
+    package init(
+        loop: EventLoop, inherited descriptor: Int32,
+        onConnection: @escaping (TCPStream) -> Void
+    ) throws(LoopError) {
+        let socket = try ListeningSocket(inherited: descriptor)
+        try super.init(loop: loop, socket: socket) { (connection) throws(LoopError) in
+            onConnection(try TCPStream(loop: loop, connection))
+        }
+    }
+
     /// Listens on a numeric IPv4 or IPv6 address (or `localhost`) and starts to accept.
     ///
     /// - Parameters:

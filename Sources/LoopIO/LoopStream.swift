@@ -54,6 +54,13 @@ package class LoopStream: LoopHandle {
         }
     }
 
+    /// The descriptor, which stays the stream's; below zero when it is closed.
+    package var descriptor: Int32 {
+        var descriptor: uv_os_fd_t = -1
+        guard isOpen, uv_fileno(pointer(to: uv_handle_t.self), &descriptor) == 0 else { return -1 }
+        return descriptor
+    }
+
     // MARK: - Reading
 
     /// Calls ``onBytes`` with what arrives; does nothing if it already does or the input ended.
@@ -220,6 +227,11 @@ package final class TCPStream: LoopStream {
             uv_tcp_t.self, loop: loop, connection, initialize: { uv_tcp_init(loop.raw, $0) },
             open: uv_tcp_open)
         uv_tcp_nodelay(pointer(to: uv_tcp_t.self), 1)
+    }
+
+    /// Takes over a connected descriptor, and closes it when the stream cannot be made.
+    package convenience init(loop: EventLoop, descriptor: Int32, peer: String) throws(LoopError) {
+        try self.init(loop: loop, Connection(descriptor: descriptor, peer: peer))
     }
 }
 

@@ -38,6 +38,19 @@ package struct ManifestDocument: Sendable {
         }
     }
 
+    /// The bytes of the manifest at `path`, to be checked later.
+    ///
+    /// - Throws: `unreadable`.
+    package static func bytes(of path: String) throws(ManifestError) -> [UInt8] {
+        do {
+            return try FileContents.read(path, limit: SourceText.maximumBytes)
+        } catch {
+            throw ManifestError(
+                code: .unreadable,
+                diagnostics: [Diagnostic("the file cannot be read: \(error.reason)", in: path)])
+        }
+    }
+
     /// Takes YAML or JSON from memory; `file` is the name that diagnostics show, and relative paths
     /// start from `directory`, an absolute path.
     package init(

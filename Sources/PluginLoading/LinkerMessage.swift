@@ -11,16 +11,19 @@ enum LinkerMessage {
             return PluginError(
                 .undefinedSymbol, path,
                 "it uses \(demangled(String(name))), which no library that it needs has: link the "
-                    + "library that does, then `swift build` again")
+                    + "library that does, then `\(BuildCommand.text(for: path))`")
         }
         if text.contains("cannot open shared object file") {
             let library = text.prefix { $0 != ":" }
             return PluginError(
                 .missingLibrary, path,
                 "it needs the shared library \(library), which is not installed: install it, or "
-                    + "link it into the plugin; `ldd \(path)` lists all that it needs")
+                    + "link it into the plugin; `burrow plugin doctor \(path)` looks for all that it "
+                    + "needs")
         }
-        return PluginError(.notLoadable, path, "cannot be loaded: \(text)")
+        return PluginError(
+            .notLoadable, path,
+            "cannot be loaded: \(text); `burrow plugin doctor \(path)` examines it")
     }
 }
 

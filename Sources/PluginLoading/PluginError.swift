@@ -18,6 +18,8 @@ package struct PluginError: Error, Sendable, Equatable, CustomStringConvertible 
         case wrongCompiler
         /// Carries a copy of PolicyKit, whose types the host could not tell from strangers.
         case staticPolicyKit
+        /// Carries a Swift runtime, to which the host's types are strangers.
+        case staticRuntime
         /// Gives a conformance to a type that is not its own, which would change it for everyone.
         case foreignConformance
         case missingLibrary

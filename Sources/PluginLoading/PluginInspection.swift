@@ -30,11 +30,12 @@ package struct PluginInspection: Sendable, Equatable {
         self.neededLibraries = try image.neededLibraries()
         let symbols = try image.dynamicSymbols()
         try Self.checkSharing(symbols, needed: neededLibraries, path: path, host: host)
+        try Self.checkRuntime(image, needed: neededLibraries)
         try Self.checkConformances(symbols, path: path)
         try Self.checkSymbols(symbols, path: path, host: host)
     }
 
-    private static func interface(of image: ELFImage) throws(PluginError) -> UInt32 {
+    static func interface(of image: ELFImage) throws(PluginError) -> UInt32 {
         guard let header = try image.contents(ofSection: headerSection) else {
             throw PluginError(
                 .notAPlugin, image.path,
@@ -55,12 +56,12 @@ package struct PluginInspection: Sendable, Equatable {
             throw PluginError(
                 .wrongInterface, image.path,
                 "built for PolicyKit interface \(interface), this host has interface "
-                    + "\(policyKitInterface): \(rebuild)")
+                    + "\(policyKitInterface): \(rebuild(image.path))")
         }
         return interface
     }
 
-    private static func compilers(
+    static func compilers(
         of image: ELFImage, host: HostPolicyKit
     ) throws(PluginError) -> Set<String> {
         let compilers = try image.compilers()
@@ -70,13 +71,14 @@ package struct PluginInspection: Sendable, Equatable {
                 .wrongCompiler, image.path,
                 "built by \(found.isEmpty ? "an unknown compiler" : "'\(found)'"), this host by "
                     + "'\(host.compilers.sorted().joined(separator: ", "))': rebuild it with the "
-                    + "host's compiler; `swift --version` shows which is installed")
+                    + "host's compiler and `\(BuildCommand.text(for: image.path))`; `swift --version` "
+                    + "shows which is installed")
         }
         return compilers
     }
 
     /// The library uses the host's PolicyKit and carries none of its own.
-    private static func checkSharing(
+    static func checkSharing(
         _ symbols: [ELFImage.Symbol], needed: [String], path: String, host: HostPolicyKit
     ) throws(PluginError) {
         let carriesItsOwn = symbols.contains {
@@ -87,12 +89,27 @@ package struct PluginInspection: Sendable, Equatable {
             .staticPolicyKit, path,
             carriesItsOwn
                 ? "PolicyKit is linked into it statically: depend on the product PolicyKit of the "
-                    + "package PolicyKit, then `swift build` again"
+                    + "package PolicyKit, then `\(BuildCommand.text(for: path))`"
                 : "it does not need \(host.libraryName), so PolicyKit is missing or linked into it "
-                    + "statically: depend on the product PolicyKit, then `swift build` again")
+                    + "statically: depend on the product PolicyKit, then "
+                    + "`\(BuildCommand.text(for: path))`")
     }
 
-    private static func checkConformances(
+    /// The library uses the host's Swift runtime and carries none of its own.
+    ///
+    /// A runtime that is linked in is hidden, so it shows only in that there is Swift code and no
+    /// need of the shared one.
+    static func checkRuntime(_ image: ELFImage, needed: [String]) throws(PluginError) {
+        let holdsSwift = image.sections.contains { $0.name.hasPrefix("swift5_") && $0.size > 0 }
+        guard holdsSwift, !needed.contains("libswiftCore.so") else { return }
+        throw PluginError(
+            .staticRuntime, image.path,
+            "a Swift runtime is linked into it statically, which would know none of this host's "
+                + "types: leave out `-static-stdlib` and build it with "
+                + "`\(BuildCommand.text(for: image.path))`")
+    }
+
+    static func checkConformances(
         _ symbols: [ELFImage.Symbol], path: String
     ) throws(PluginError) {
         for symbol in symbols where symbol.isDefined {
@@ -101,11 +118,12 @@ package struct PluginInspection: Sendable, Equatable {
                 .foreignConformance, path,
                 "it makes \(foreign.type) conform to \(foreign.proto), neither of which is its "
                     + "own; that would hold for the whole host and for ever: remove the "
-                    + "`@retroactive` conformance, or use a type of the plugin")
+                    + "`@retroactive` conformance, or use a type of the plugin, then "
+                    + "`\(BuildCommand.text(for: path))`")
         }
     }
 
-    private static func checkSymbols(
+    static func checkSymbols(
         _ symbols: [ELFImage.Symbol], path: String, host: HostPolicyKit
     ) throws(PluginError) {
         for symbol in symbols where !symbol.isDefined && !symbol.isWeak {
@@ -115,21 +133,24 @@ package struct PluginInspection: Sendable, Equatable {
             throw PluginError(
                 .undefinedSymbol, path,
                 "it uses \(demangled(symbol.name)), which this host's PolicyKit does not have: "
-                    + rebuild)
+                    + rebuild(path))
         }
         guard symbols.contains(where: { $0.isDefined && $0.name == entryPoint }) else {
             throw PluginError(
                 .missingEntryPoint, path,
                 "it has no entry point '\(entryPoint)': export one with "
-                    + "`@c(\(entryPoint)) public func`, as `burrow plugin new` writes it")
+                    + "`@c(\(entryPoint)) public func`, as `burrow plugin new` writes it, then "
+                    + "`\(BuildCommand.text(for: path))`")
         }
         guard symbols.contains(where: { $0.name == HostPolicyKit.guardSymbol }) else {
             throw PluginError(
                 .missingEntryPoint, path,
                 "its entry point does not answer with `PluginExport.retained(_:)`: write it as "
-                    + "`burrow plugin new` does")
+                    + "`burrow plugin new` does, then `\(BuildCommand.text(for: path))`")
         }
     }
 
-    static let rebuild = "rebuild it against this host's PolicyKit with `swift build -c release`"
+    private static func rebuild(_ path: String) -> String {
+        "rebuild it against this host's PolicyKit with `\(BuildCommand.text(for: path))`"
+    }
 }

@@ -14,6 +14,12 @@ package struct PluginLibrary {
     /// The private copy that is mapped.
     package let loadedFrom: String
 
+    /// What tells these bytes from all others of this name: that of the private copy.
+    package var build: String {
+        let name = loadedFrom.split(separator: "/").last.map(String.init) ?? loadedFrom
+        return name.hasSuffix(".so") ? String(name.dropLast(3)) : name
+    }
+
     /// The policies in it; each has passed ``PolicyKit/Policy/declarationViolation``.
     package let policies: [any Policy.Type]
 
@@ -41,12 +47,15 @@ package struct PluginLibrary {
         guard !policies.isEmpty else {
             throw PluginError(
                 .noPolicies, path,
-                "it exports no policies: name them in `PluginExport.retained([…])`")
+                "it exports no policies: name them in `PluginExport.retained([…])`, then "
+                    + "`\(BuildCommand.text(for: path))`")
         }
         for policy in policies {
             if let error = policy.declarationViolation {
                 throw PluginError(
-                    .invalidDeclaration, path, "policy \(policy): \(error.description)")
+                    .invalidDeclaration, path,
+                    "policy \(policy): \(error.description); mend that, then "
+                        + "`\(BuildCommand.text(for: path))`")
             }
         }
         return PluginLibrary(path: path, loadedFrom: copy, policies: policies)
@@ -69,13 +78,17 @@ package struct PluginLibrary {
         }
         guard let symbol = dlsym(library, PluginInspection.entryPoint) else {
             throw PluginError(
-                .missingEntryPoint, path, "it has no entry point '\(PluginInspection.entryPoint)'")
+                .missingEntryPoint, path,
+                "it has no entry point '\(PluginInspection.entryPoint)': "
+                    + "`\(BuildCommand.text(for: path))` makes one of what `burrow plugin new` writes"
+            )
         }
         typealias EntryPoint = @convention(c) () -> UnsafeMutableRawPointer?
         guard let answer = unsafeBitCast(symbol, to: EntryPoint.self)() else {
             throw PluginError(
                 .missingEntryPoint, path,
-                "its entry point answers with nothing: return `PluginExport.retained([…])`")
+                "its entry point answers with nothing: return `PluginExport.retained([…])`, then "
+                    + "`\(BuildCommand.text(for: path))`")
         }
         return Unmanaged<PluginExport>.fromOpaque(answer).takeRetainedValue()
     }

@@ -26,7 +26,8 @@ package enum PluginSearch {
             let reason = String(cString: strerror(errno))
             throw PluginError(
                 .unreadable, folder,
-                "the plugin folder cannot be read: \(reason); make it, or take it out of "
+                "the plugin folder cannot be read: \(reason); make it, as "
+                    + "`\(BuildCommand.text(for: folder))` does, or take it out of "
                     + "`plugins.search`")
         }
         defer { closedir(stream) }

@@ -39,15 +39,17 @@ package struct PolicyRegistry {
     /// Other libraries are passed over. A plugin that is refused is noted in ``refusals``, so that
     /// a stale library that no manifest names stops nobody.
     ///
+    /// What `cache` knows already is not read again.
+    ///
     /// - Throws: `unreadable` for a folder; `duplicateType` where two libraries, or a library and
     ///   the host, have a type of the same name; `stateFolder`.
     package mutating func load(
-        from folders: [String], stateFolder: String
+        from folders: [String], stateFolder: String, cache: inout LibraryCache
     ) throws(PluginError) {
         for path in try PluginSearch.libraries(in: folders) {
             let library: PluginLibrary
             do throws(PluginError) {
-                library = try PluginLibrary.load(path, into: stateFolder)
+                library = try cache.library(at: path, stateFolder: stateFolder)
             } catch {
                 switch error.code {
                 case .notAPlugin: continue
@@ -59,6 +61,13 @@ package struct PolicyRegistry {
             for policy in library.policies { try add(policy, origin: .library(path)) }
             libraries.append(library)
         }
+    }
+
+    /// What tells the code of a type from every other: the library's bytes; `nil` where the type is
+    /// built in or unknown.
+    package func build(of type: String) -> String? {
+        guard case .library(let path) = entries[type]?.description.origin else { return nil }
+        return libraries.first { $0.path == path }?.build
     }
 
     /// All types, by kind and name.
@@ -89,6 +98,14 @@ package struct PolicyRegistry {
                 + refusals.map(\.description).joined(separator: "; ")
         }
         throw PluginError(.unknownType, type, message)
+    }
+
+    /// As ``load(from:stateFolder:cache:)``, with nothing known before.
+    package mutating func load(
+        from folders: [String], stateFolder: String
+    ) throws(PluginError) {
+        var cache = LibraryCache()
+        try load(from: folders, stateFolder: stateFolder, cache: &cache)
     }
 
     private mutating func add(

@@ -7,6 +7,28 @@ import Foundation
 struct AdminClient {
     let path: String
 
+    /// A whole reply, whatever its status.
+    struct Reply {
+        var status: Int
+        var body: Data
+    }
+
+    /// Sends a request with a body and waits so many seconds for each piece of the reply.
+    func ask(
+        _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = [],
+        within seconds: Int = 120
+    ) throws -> Reply {
+        var head = "\(method) \(target) HTTP/1.0\r\nHost: burrow\r\n"
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
+            head += "\(name): \(value)\r\n"
+        }
+        head += "Content-Length: \(body.count)\r\n\r\n"
+        var reply = Data()
+        let status = try exchange(Array(head.utf8) + body, within: seconds, isWanted: { _ in true })
+        { reply.append($0) }
+        return Reply(status: status, body: reply)
+    }
+
     /// What the host says when something is wrong.
     private struct Refusal: Decodable {
         struct Fault: Decodable { let message: String }
@@ -23,6 +45,28 @@ struct AdminClient {
     /// Hands each piece of the body on as it comes, and waits so many seconds for each; without a
     /// number for ever.
     func get(_ target: String, within seconds: Int?, _ receive: (Data) throws -> Void) throws {
+        let request = Array("GET \(target) HTTP/1.0\r\nHost: burrow\r\n\r\n".utf8)
+        var refusal = Data()
+        var isGood = true
+        let status = try exchange(
+            request, within: seconds,
+            isWanted: {
+                isGood = $0 == 200
+                return true
+            }
+        ) { piece in
+            if isGood { try receive(piece) } else { refusal.append(piece) }
+        }
+        guard status == 200 else { throw fail(Self.message(of: refusal)) }
+    }
+
+    /// Sends a request, and hands on the body of the reply if its status is wanted.
+    ///
+    /// - Returns: the status.
+    private func exchange(
+        _ request: [UInt8], within seconds: Int?, isWanted: (Int) -> Bool,
+        _ receive: (Data) throws -> Void
+    ) throws -> Int {
         let descriptor = try connected()
         defer { close(descriptor) }
         if let seconds {
@@ -30,30 +74,29 @@ struct AdminClient {
             setsockopt(
                 descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         }
-        try send("GET \(target) HTTP/1.0\r\nHost: burrow\r\n\r\n", to: descriptor)
+        try send(request, to: descriptor)
         var head = Data()
         var status: Int?
+        var takes = false
         while let piece = try read(descriptor) {
-            if let status {
-                if status == 200 { try receive(piece) } else { head.append(piece) }
+            guard status == nil else {
+                if takes { try receive(piece) }
                 continue
             }
             head.append(piece)
             guard let end = head.range(of: Data("\r\n\r\n".utf8)) else { continue }
             let first = String(decoding: head[..<end.lowerBound].prefix(64), as: UTF8.self)
-            status = first.split(separator: " ").dropFirst().first.flatMap { Int($0.prefix(3)) }
+            let code = first.split(separator: " ").dropFirst().first.flatMap { Int($0.prefix(3)) }
+            status = code
+            takes = isWanted(code ?? 0)
             let rest = head[end.upperBound...]
-            head = Data()
-            if status == 200 {
-                if !rest.isEmpty { try receive(Data(rest)) }
-            } else {
-                head = Data(rest)
-            }
+            if takes, !rest.isEmpty { try receive(Data(rest)) }
         }
-        guard status == 200 else { throw fail(Self.message(of: head)) }
+        guard let status else { throw fail(Self.message(of: head)) }
+        return status
     }
 
-    private static func message(of body: Data) -> String {
+    static func message(of body: Data) -> String {
         let refusal = try? JSONDecoder().decode(Refusal.self, from: body)
         return refusal?.error.message ?? "the host gave no answer that can be read"
     }
@@ -115,8 +158,8 @@ struct AdminClient {
         return .open(descriptor)
     }
 
-    private func send(_ text: String, to descriptor: Int32) throws {
-        var bytes = Array(text.utf8)[...]
+    private func send(_ request: [UInt8], to descriptor: Int32) throws {
+        var bytes = request[...]
         while !bytes.isEmpty {
             let sent = bytes.withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))

@@ -5,6 +5,9 @@ import Foundation
 import Hosting
 
 extension ExitCode {
+    /// A plan would change something.
+    static let hasChanges = ExitCode(2)
+
     /// The manifest, or something that it names, is at fault (`EX_CONFIG`).
     static let badConfiguration = ExitCode(78)
 }

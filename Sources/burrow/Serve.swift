@@ -10,7 +10,8 @@ struct Serve: ParsableCommand {
         abstract: "Serve what a manifest describes over the OpenAI API.",
         discussion: """
             SIGTERM and SIGINT stop accepting, let streams finish until spec.server.drainTimeout, \
-            and end with 0. A second one ends at once.
+            and end with 0. A second one ends at once. SIGHUP reads the manifest again and moves to \
+            it without stopping: `burrow plan` says what would change, `burrow generations` what has.
             """)
 
     @Argument(help: "The manifest.")
@@ -19,9 +20,29 @@ struct Serve: ParsableCommand {
     @Option(help: "Listen here instead of at spec.server.listen, as 127.0.0.1:0.")
     var listen: String?
 
+    @Flag(help: "Move to the manifest whenever it changes, or what it names does.")
+    var watch = false
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Try a changed manifest with new policies in a process of its own first.")
+    var preflight = true
+
+    @Flag(
+        help: """
+            Start the host again when it dies, without the policy that did it: the address and the \
+            clients stay, and requests that were not yet answered are tried again.
+            """)
+    var supervised = false
+
+    @OptionGroup var supervision: SupervisionOptions
+
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        if supervised { return try supervise() }
+        if supervision.underSupervisor { SupervisionOptions.followSupervisor() }
+        HostProcess.ignoreHangUp()
         let log = logging.logger()
         try onMainThread { () throws(HostError) in
             let loaded = try ManifestReader.load(manifest)
@@ -33,7 +54,10 @@ struct Serve: ParsableCommand {
     @MainActor
     private func serve(_ loaded: LoadedManifest, _ log: Logger) throws(HostError) {
         let address = try address(for: loaded.manifest)
-        let process = try HostProcess(loaded, log: log)
+        let trial = preflight ? Preflight.ownProgram.map(Preflight.init(program:)) : nil
+        let process = try HostProcess(
+            loaded, log: log, preflight: trial, supervision: supervision.terms)
+        if watch { try process.watch() }
         let port = try process.listen(on: address)
         var bound = address
         bound.port = UInt16(clamping: port)

@@ -28,6 +28,7 @@ struct StatusText {
                 "\(status.name),", "burrow \(status.version),",
                 "process \(status.processIdentifier),",
                 "up \(HumanText.duration(status.uptime)),",
+                "generation \(status.generation),",
                 HumanText.counted(status.unfinishedRequests, "unfinished request")
                     + (status.isDraining ? "; draining" : ""),
             ])

@@ -32,6 +32,12 @@ struct RefusalTests {
         let error = refusal(of: path)
         #expect(error?.code == code, "\(error?.description ?? "loaded")", sourceLocation: location)
         #expect(error?.subject == path, sourceLocation: location)
+        // A file that cannot be read, or a folder, is no build's fault.
+        if code != .unreadable {
+            #expect(
+                error?.message.contains("`burrow plugin ") == true, "\(error?.description ?? "")",
+                sourceLocation: location)
+        }
         for word in words {
             #expect(
                 error?.message.contains(word) == true, "\(error?.description ?? "")",
@@ -100,7 +106,7 @@ struct RefusalTests {
             PluginSource.c(interface: 9), name: "Interface", in: folder)
         expect(
             path, .wrongInterface, saying: "interface 9", "interface \(policyKitInterface)",
-            "swift build")
+            "burrow plugin build NAME")
     }
 
     @Test func anotherCompilerIsNamed() throws {
@@ -129,6 +135,13 @@ struct RefusalTests {
         let path = try Toolchain.buildC(
             PluginSource.c(), name: "Alone", in: folder, arguments: [])
         expect(path, .staticPolicyKit, saying: "does not need libPolicyKit.so")
+    }
+
+    @Test func aStaticRuntimeIsRefused() throws {
+        let path = try Toolchain.buildSwift(
+            PluginSource.swift(), module: "Runtime", in: folder,
+            arguments: ["-lPolicyKit", "-static-stdlib"])
+        expect(path, .staticRuntime, saying: "Swift runtime", "-static-stdlib")
     }
 
     @Test func aForeignConformanceIsRefused() throws {
@@ -168,7 +181,7 @@ struct RefusalTests {
             PluginSource.c(symbols: ["gone"]), name: "Needy", in: folder,
             arguments: ["-Wl,--no-as-needed", "-lPolicyKit", missing])
         try FileManager.default.removeItem(atPath: missing)
-        expect(path, .missingLibrary, saying: "libzz_missing.so", "ldd")
+        expect(path, .missingLibrary, saying: "libzz_missing.so", "burrow plugin doctor")
     }
 
     @Test func aMissingEntryPointIsNamed() throws {

@@ -30,28 +30,32 @@ struct LayerTests {
         "Composition": [
             "StrictJSON", "ModelLoading", "Inference", "Tokenization", "COpenBLAS", "PolicyKit",
         ],
-        "LoopIO": ["CLibuv"],
+        "LoopIO": ["CLibuv", "CLinux"],
+        "Supervision": ["CLinux"],
         "PluginLoading": ["Spelling", "PolicyKit"],
         "PolicyTesting": [
             "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
             "PolicyKit",
         ],
+        "PluginScaffolding": ["PolicyKit"],
         "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", "Supervision",
+            "PolicyKit",
         ],
         "burrow": [
-            "Hosting", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
+            "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
             "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training", "PolicyKit",
+            "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
+            "PluginScaffolding", "PolicyKit", "PolicyKitTesting",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc",
+        "CKernels", "CCbc", "CLinux",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

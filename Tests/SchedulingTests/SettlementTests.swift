@@ -240,7 +240,7 @@ struct SettlementTests {
         var scheduler = scheduler(batching: batching)
         submit(1...1, to: &scheduler)
         #expect(scheduler.planStep(at: .start) == nil)
-        scheduler.replacePolicies(ReplicaPolicies())
+        scheduler.replacePolicies(ReplicaPolicies(), of: Set(PolicyKind.pipeline))
         #expect(step(&scheduler) != nil)
         #expect(scheduler.policyStatuses[0].name == "fcfs-unmerged")
     }

@@ -10,6 +10,9 @@ final class HTTPConnection {
     private weak var exchange: HTTPExchange?
     private var isPumping = false
 
+    /// Whether a response has begun and is not with the system as a whole.
+    private var isAnswering = false
+
     init(id: Int, server: HTTPServer, stream: LoopStream) {
         self.id = id
         self.server = server
@@ -19,8 +22,9 @@ final class HTTPConnection {
         }
     }
 
-    /// Begins to read; the stream keeps the connection until it is closed.
-    func start() {
+    /// Begins to read, with what has been read of it by another process; the stream keeps the
+    /// connection until it is closed.
+    func start(with bytes: [UInt8] = [], isAdopted: Bool = false) {
         stream.onBytes = { [self] bytes in
             let now = server.loop.now
             bytes.withUnsafeBufferPointer { machine.received($0, at: now) }
@@ -38,6 +42,11 @@ final class HTTPConnection {
             machine.connectionLost()
             pump()
             server.remove(self)
+        }
+        if !isAdopted { server.escrow?.opened(id, stream.descriptor, stream.peer) }
+        if !bytes.isEmpty {
+            let now = server.loop.now
+            bytes.withUnsafeBufferPointer { machine.received($0, at: now) }
         }
         pump()
     }
@@ -78,6 +87,7 @@ final class HTTPConnection {
 
     func respond(_ number: Int, status: Int, headers: HTTPHeaders, body: [UInt8]) {
         guard number == machine.exchangeNumber else { return }
+        begin(.whole)
         machine.respond(
             status: status, headers: headers, body: body, date: server.dateText,
             at: server.loop.now)
@@ -86,6 +96,7 @@ final class HTTPConnection {
 
     func startStream(_ number: Int, status: Int, headers: HTTPHeaders) {
         guard number == machine.exchangeNumber else { return }
+        begin(ending(of: headers))
         machine.startStream(status: status, headers: headers, date: server.dateText)
         flush()
     }
@@ -133,6 +144,7 @@ final class HTTPConnection {
         switch action {
         case .dispatch(var request, let number):
             request.peer = stream.peer
+            server.escrow?.asked(id, request.replay)
             let exchange = HTTPExchange(connection: self, number: number)
             self.exchange = exchange
             server.dispatch(request, exchange)
@@ -158,5 +170,25 @@ final class HTTPConnection {
 
     private func noteProgress() {
         machine.wrote(buffered: stream.bufferedBytes, at: server.loop.now)
+        guard isAnswering, stream.bufferedBytes == 0, machine.phase != .responding,
+            machine.output.isEmpty
+        else { return }
+        isAnswering = false
+        server.escrow?.answered(id)
+    }
+
+    // MARK: - Escrow
+
+    private func begin(_ ending: ResponseEnding) {
+        guard let escrow = server.escrow, machine.phase == .responding else { return }
+        isAnswering = true
+        escrow.began(id, ending)
+    }
+
+    private func ending(of headers: HTTPHeaders) -> ResponseEnding {
+        guard headers["content-type"]?.hasPrefix("text/event-stream") == true else {
+            return .whole
+        }
+        return machine.reply.isHTTP10 ? .plainEvents : .chunkedEvents
     }
 }

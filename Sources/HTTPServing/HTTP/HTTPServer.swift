@@ -23,8 +23,12 @@ package final class HTTPServer {
     /// Connections beyond the limit that are held to be told so; more wait in the backlog.
     private static let refusalSlots = 64
 
-    package let limits: HTTPLimits
+    /// Those of connections that are accepted from now on.
+    package private(set) var limits: HTTPLimits
     package private(set) var counters = HTTPCounters()
+
+    /// Who could go on with the connections; set before the first one.
+    package var escrow: ConnectionEscrow?
 
     let loop: EventLoop
     private let onRequest: (HTTPRequest, HTTPExchange) -> Void
@@ -32,6 +36,7 @@ package final class HTTPServer {
     private var connections: [Int: HTTPConnection] = [:]
     private let sweep: LoopTimer
     private var date = HTTPDate()
+    private var nextID = 1
     private var isDraining = false
     private var onDrained: (() -> Void)?
 
@@ -64,8 +69,38 @@ package final class HTTPServer {
             accept(stream)
         }
         add(listener)
+        onListening?(listener.descriptor)
         return listener.port
     }
+
+    /// Goes on listening on a TCP socket that was opened by another process.
+    ///
+    /// - Returns: its port.
+    package func listen(inherited descriptor: Int32) throws(LoopError) -> Int {
+        precondition(!isDraining, "the server was ended")
+        let listener = try TCPListener(loop: loop, inherited: descriptor) { [weak self] stream in
+            guard let self else { return stream.close() }
+            accept(stream)
+        }
+        add(listener)
+        return listener.port
+    }
+
+    /// Called with the descriptor of each TCP socket that is opened to listen on.
+    package var onListening: ((Int32) -> Void)?
+
+    /// Takes over a client of another process, which has sent these bytes, as client `id`.
+    package func adopt(_ stream: LoopStream, id: Int, bytes: [UInt8]) {
+        guard !isDraining else { return stream.close() }
+        counters.accepted += 1
+        let connection = HTTPConnection(id: id, server: self, stream: stream)
+        connections[id] = connection
+        if connections.count == 1 { startSweeping() }
+        connection.start(with: bytes, isAdopted: true)
+    }
+
+    /// The least identifier that connections get from now on; those that are taken over keep theirs.
+    package func number(from id: Int) { nextID = max(nextID, id) }
 
     /// Listens on a Unix socket that only the owner of the process may connect to.
     ///
@@ -82,6 +117,17 @@ package final class HTTPServer {
     private func add(_ listener: LoopListener) {
         listener.onAcceptError = { [weak self] _ in self?.counters.acceptErrors += 1 }
         listeners.append(listener)
+    }
+
+    /// Bounds connections that are accepted from now on; those that are open keep theirs.
+    package func limit(to limits: HTTPLimits) {
+        precondition(limits.headerBytes <= 65_536, "the parser takes heads up to 65,536 bytes")
+        guard limits != self.limits else { return }
+        self.limits = limits
+        if !connections.isEmpty { startSweeping() }
+        if connections.count < limits.maxConnections + Self.refusalSlots {
+            for listener in listeners { listener.resume() }
+        }
     }
 
     /// The number of connections, including those that are about to close.
@@ -124,6 +170,7 @@ package final class HTTPServer {
 
     func remove(_ connection: HTTPConnection) {
         connections[connection.id] = nil
+        escrow?.closed(connection.id)
         if connections.isEmpty { sweep.cancel() }
         if connections.count < limits.maxConnections + Self.refusalSlots {
             for listener in listeners { listener.resume() }
@@ -137,7 +184,8 @@ package final class HTTPServer {
         counters.accepted += 1
         let isFull = connections.count >= limits.maxConnections
         let isRefused = isFull && !closeLongestIdle()
-        let connection = HTTPConnection(id: counters.accepted, server: self, stream: stream)
+        let connection = HTTPConnection(id: nextID, server: self, stream: stream)
+        nextID += 1
         connections[connection.id] = connection
         if connections.count == 1 { startSweeping() }
         if connections.count >= limits.maxConnections + Self.refusalSlots {

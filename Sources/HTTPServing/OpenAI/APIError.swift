@@ -14,9 +14,11 @@ nonisolated package struct APIError: Error, Sendable, Equatable {
         case methodNotAllowed = 405
         case requestTimeout = 408
         case conflict = 409
+        case preconditionFailed = 412
         case payloadTooLarge = 413
         case unsupportedMediaType = 415
         case unprocessable = 422
+        case preconditionRequired = 428
         case tooManyRequests = 429
         case internalError = 500
         case notImplemented = 501
@@ -32,9 +34,11 @@ nonisolated package struct APIError: Error, Sendable, Equatable {
             case .methodNotAllowed: "MethodNotAllowedError"
             case .requestTimeout: "RequestTimeoutError"
             case .conflict: "ConflictError"
+            case .preconditionFailed: "PreconditionFailedError"
             case .payloadTooLarge: "PayloadTooLargeError"
             case .unsupportedMediaType: "UnsupportedMediaTypeError"
             case .unprocessable: "UnprocessableEntityError"
+            case .preconditionRequired: "PreconditionRequiredError"
             case .tooManyRequests: "RateLimitError"
             case .internalError: "InternalServerError"
             case .notImplemented: "NotImplementedError"

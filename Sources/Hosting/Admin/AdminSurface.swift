@@ -7,6 +7,7 @@ internal import LoopIO
 internal import ManifestLoading
 internal import PolicyKit
 internal import Scheduling
+internal import Supervision
 
 /// The admin surface of a host: a Unix socket that only its owner may connect to. What it can do is
 /// not to be had at the public address.
@@ -17,6 +18,12 @@ final class AdminSurface {
     private let engine: Engine
     private let loop: EventLoop
     private let manifest: Manifest
+
+    /// The policies that have brought hosts down.
+    var quarantines: [Quarantine] = []
+
+    /// Changes the host; set before the socket is opened.
+    var reloader: Reloader?
     private let log: Logger
     private let start = Engine.now
     private var server: HTTPServer?
@@ -31,7 +38,7 @@ final class AdminSurface {
         self.log = log
         var limits = HTTPLimits()
         limits.maxConnections = 32
-        limits.bodyBytes = 64 << 10
+        limits.bodyBytes = 4 << 20
         limits.writeBufferBytes = Self.mostWaitingBytes + (4 << 20)
         do {
             server = try HTTPServer(loop: loop, limits: limits) { [weak self] request, exchange in
@@ -71,10 +78,14 @@ final class AdminSurface {
         server.closeAll()
     }
 
+    /// What is in force.
+    private var liveManifest: Manifest { engine.facts?.manifest ?? manifest }
+
     // MARK: - Requests
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
         do throws(APIError) {
+            if try answer(request, exchange) { return }
             guard request.method == "GET" else {
                 var error = APIError(.methodNotAllowed, "Use GET for \(request.path).")
                 error.allowedMethods = ["GET"]
@@ -89,7 +100,8 @@ final class AdminSurface {
                 throw APIError(
                     .notFound,
                     "There is nothing at \(request.path): there are /admin/status, /admin/trace, "
-                        + "/admin/workload and /admin/workload/recent.")
+                        + "/admin/workload, /admin/workload/recent, "
+                        + ReloadRoute.methods.map(\.path).joined(separator: ", ") + ".")
             }
         } catch {
             exchange.respond(error)
@@ -107,7 +119,7 @@ final class AdminSurface {
                 MainActor.assumeIsolated { engine.name(of: id) }
             }
             engine.attach(
-                try TraceRecording(wish, to: exchange, on: loop, writer: writer), manifest)
+                try TraceRecording(wish, to: exchange, on: loop, writer: writer), liveManifest)
             log.info("the decisions of replica \(wish.replica) are recorded")
         } catch {
             throw APIError(.unavailable, error.description)
@@ -139,10 +151,13 @@ final class AdminSurface {
     private func status() throws(APIError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var status = engine.status(of: liveManifest, since: start, isDraining: isDraining)
+        status.quarantined = quarantines.map {
+            HostStatus.Quarantined(policy: $0.name, reason: $0.reason)
+        }
+        status.lastReload = reloader?.history.records.last
         do {
-            return Array(
-                try encoder.encode(
-                    engine.status(of: manifest, since: start, isDraining: isDraining)))
+            return Array(try encoder.encode(status))
         } catch {
             throw APIError(.internalError, "The status cannot be written: \(error).")
         }

@@ -14,7 +14,8 @@ extension Engine {
         return HostStatus(
             version: BurrowVersion.text, name: manifest.metadata.name.value,
             processIdentifier: Int(getpid()), uptime: start.duration(to: now).seconds,
-            isDraining: isDraining, unfinishedRequests: unfinished, model: HostStatus.Model(model),
+            generation: generation, digest: facts?.digest ?? "", isDraining: isDraining,
+            unfinishedRequests: unfinished, model: HostStatus.Model(model),
             adapters: adapterStatuses(), mixtures: mixtureStatuses,
             replicas: fleet.replicas.map { status(of: $0, at: now) },
             migration: HostStatus.Migration(fleet.migrationCounters, isMoving: fleet.isMigrating),

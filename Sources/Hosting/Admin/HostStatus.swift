@@ -8,6 +8,14 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var name: String
     package var processIdentifier: Int
     package var uptime: Double
+
+    /// The number and the digest of what is in force, and the last attempt to change it.
+    package var generation: Int
+    package var digest: String
+    package var lastReload: GenerationRecord?
+
+    /// Policies that have brought a host down and that the built-in default stands in for.
+    package var quarantined: [Quarantined] = []
     package var isDraining: Bool
     package var unfinishedRequests: Int
     package var model: Model
@@ -16,6 +24,11 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var replicas: [Replica]
     package var migration: Migration
     package var policies: [Policy]
+
+    package struct Quarantined: Codable, Sendable {
+        package var policy: String
+        package var reason: String
+    }
 
     package struct Model: Codable, Sendable {
         package var name: String

@@ -7,7 +7,7 @@ internal import PolicyKit
 /// A mixture whose experts are open and whose gate is made.
 nonisolated package struct OpenedMixture: Sendable {
     let name: String
-    let source: MixtureSource
+    var source: MixtureSource
     let experts: [AdapterWeights]
     let gate: any Gate
 

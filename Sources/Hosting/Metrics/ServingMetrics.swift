@@ -14,6 +14,7 @@ nonisolated package struct ServingMetrics: Sendable {
     private let replicaFamilies: ReplicaFamilies
     private let adapterFamilies: AdapterFamilies
     private let hostFamilies: HostFamilies
+    let reloadFamilies: ReloadFamilies
     private let migrationFamilies: MigrationFamilies
     private var replicas: [ReplicaSeries] = []
     private var adapters: [String: AdapterSeries] = [:]
@@ -38,6 +39,7 @@ nonisolated package struct ServingMetrics: Sendable {
             in: &registry, limit: limit, replicaCount: configuration.replicaCount)
         hostFamilies = HostFamilies(in: &registry)
         migrationFamilies = MigrationFamilies(in: &registry)
+        reloadFamilies = ReloadFamilies(in: &registry)
         for reason in AdmissionRejection.allCases {
             _ = registry.series(
                 hostFamilies.rejections, [configuration.modelName, reason.rawValue])

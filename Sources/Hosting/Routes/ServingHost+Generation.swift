@@ -40,7 +40,7 @@ extension ServingHost {
 
     private var resolution: JobResolution {
         JobResolution(
-            model: engine.model, catalog: engine.catalog, shares: shares,
+            model: engine.model, catalog: engine.catalog, shares: engine.shares,
             faults: engine.mixtures.compactMapValues(\.fault))
     }
 

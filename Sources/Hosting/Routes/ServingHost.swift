@@ -7,21 +7,21 @@ package import LoopIO
 package import ManifestLoading
 internal import PolicyKit
 internal import StrictJSON
+internal import Supervision
 
 /// The OpenAI surface of an engine: a server whose routes submit jobs and write replies.
 package final class ServingHost {
     package let engine: Engine
     let log: Logger
-    let requestLimits: RequestLimits
-    let adapterRoots: [String]
-    private let keys: APIKeys
-    private let tenants: [String: TenantID]
-    let shares: ServiceShares
+    private(set) var requestLimits: RequestLimits
+    private(set) var adapterRoots: [String]
+    private var keys: KeyRing
     private let loop: EventLoop
     private var server: HTTPServer?
     private let admin: AdminSurface
-    private let drainTimeout: Duration
+    private var drainTimeout: Duration
     private var drainTimer: LoopTimer?
+    private var supervisor: SupervisedHost?
     private(set) var isDraining = false
     private var onEnd: (() -> Void)?
     private var nextReply = 0
@@ -37,16 +37,9 @@ package final class ServingHost {
         admin = try AdminSurface(engine: engine, manifest: manifest, loop: loop, log: log)
         drainTimeout = manifest.spec.server.drainTimeout.value
         adapterRoots = manifest.spec.limits.adapterRoots.map(\.value)
-        var limits = RequestLimits()
-        limits.json.byteCount = Int(clamping: manifest.spec.limits.requestBytes.value.bytes)
-        requestLimits = limits
-        (keys, tenants) = try Self.keys(of: manifest)
-        var shares = engine.shares
-        for entry in manifest.spec.tenants {
-            guard let tenant = tenants[entry.name.value] else { continue }
-            shares.tenants[tenant] = ServiceShares.Share(entry.share)
-        }
-        self.shares = shares
+        requestLimits = RequestLimits(manifest)
+        keys = try KeyRing(manifest)
+        engine.shares.tenants = keys.shares(of: manifest)
         replyPrefix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         do {
             server = try HTTPServer(loop: loop, limits: HTTPLimits(manifest)) {
@@ -57,19 +50,52 @@ package final class ServingHost {
         }
     }
 
+    /// What the admin surface changes the host by.
+    var reloader: Reloader? {
+        get { admin.reloader }
+        set { admin.reloader = newValue }
+    }
+
     /// Opens the listener, and the admin surface.
     ///
     /// - Returns: the port, which the system chose where `address.port` is 0.
-    package func listen(on address: ListenAddress) throws(HostError) -> Int {
+    package func listen(
+        on address: ListenAddress, inherited: Bool = false
+    ) throws(HostError) -> Int {
         guard let server else { throw HostError(.cannotStart, "the server has ended") }
         let port: Int
         do {
-            port = try server.listen(host: address.host, port: Int(address.port))
+            port =
+                inherited
+                ? try server.listen(inherited: HostDescriptor.listener)
+                : try server.listen(host: address.host, port: Int(address.port))
         } catch {
             throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
         }
         try admin.listen()
+        supervisor?.ready()
         return port
+    }
+
+    /// Tells a supervisor of each client, and takes over those of the host before.
+    func obeySupervisor() throws(HostError) {
+        guard let server else { return }
+        do throws(LoopError) {
+            supervisor = try SupervisedHost(server: server, loop: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    func leaveSupervisor() {
+        supervisor?.close()
+        supervisor = nil
+    }
+
+    /// The policies that have brought hosts down, for the status.
+    var quarantines: [Quarantine] {
+        get { admin.quarantines }
+        set { admin.quarantines = newValue }
     }
 
     /// Stops accepting, lets streams finish until the drain timeout, then closes what is left.
@@ -112,16 +138,28 @@ package final class ServingHost {
         }
     }
 
+    /// Lets another generation say who may come in and how much they may send.
+    func adopt(_ manifest: Manifest, _ ring: KeyRing, _ shares: ServiceShares) {
+        var ring = ring
+        ring.follow(keys)
+        keys = ring
+        engine.shares = shares
+        engine.shares.tenants = ring.shares(of: manifest)
+        drainTimeout = manifest.spec.server.drainTimeout.value
+        adapterRoots = manifest.spec.limits.adapterRoots.map(\.value)
+        requestLimits = RequestLimits(manifest)
+        server?.limit(to: HTTPLimits(manifest))
+    }
+
     // MARK: - Requests
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
         do throws(APIError) {
             let route = try Route(method: request.method, path: request.path)
-            switch keys.access(to: route, authorization: request.headers["authorization"]) {
+            switch keys.keys.access(to: route, authorization: request.headers["authorization"]) {
             case .refused(let error): reply(error, to: exchange, route: route.label)
-            case .granted(let tenant):
-                let tenant = tenant.flatMap { tenants[$0] } ?? TenantID(rawValue: 0)
-                try perform(route, request, exchange, tenant)
+            case .granted(let name):
+                try perform(route, request, exchange, keys.tenant(named: name))
             }
         } catch {
             let route = try? Route(method: request.method, path: request.path)
@@ -178,35 +216,12 @@ package final class ServingHost {
         nextReply += 1
         return endpoint.idPrefix + replyPrefix + String(nextReply, radix: 36)
     }
-
-    private static func keys(
-        of manifest: Manifest
-    ) throws(HostError) -> (APIKeys, [String: TenantID]) {
-        guard let file = manifest.spec.server.apiKeys?.file.value else { return (.none, [:]) }
-        let list: [APIKey]
-        do {
-            list = try APIKeyFile.load(path: file)
-        } catch {
-            throw HostError(error.diagnostics)
-        }
-        let named = zip(APIKeyFile.tenants(of: list), list).map { name, key in
-            APIKeys.Key(tenant: name, secret: key.key)
-        }
-        var tenants: [String: TenantID] = [:]
-        for (index, key) in named.enumerated() {
-            tenants[key.tenant ?? ""] = TenantID(rawValue: UInt32(clamping: index + 1))
-        }
-        do {
-            return (try APIKeys(named), tenants)
-        } catch {
-            throw HostError(.badConfiguration, "\(file): key \(error.position): \(error.message)")
-        }
-    }
 }
 
-extension ServiceShares.Share {
-    init(_ share: Manifest.Share) {
-        self.init(weight: share.weight.value, serviceClass: share.serviceClass?.value)
+nonisolated extension RequestLimits {
+    fileprivate init(_ manifest: Manifest) {
+        self.init()
+        json.byteCount = Int(clamping: manifest.spec.limits.requestBytes.value.bytes)
     }
 }
 

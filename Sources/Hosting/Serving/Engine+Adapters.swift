@@ -75,6 +75,7 @@ extension Engine {
             })
         else { return }
         catalog.forget(id)
+        gateMakers[id] = nil
         guard catalog[entry.name] == nil else { return }
         metrics.adapterRemoved(entry.name)
         // Who unloads an adapter wants its memory back, where an eviction needs it at once again.
@@ -119,7 +120,7 @@ extension Engine {
         }
         do throws(HostError) {
             let gating = try entry.source.mixture.map { mixture throws(HostError) in
-                try makeGating(mixture.gating)
+                try makeGate(of: id, mixture)
             }
             loader.load(entry, gating: gating, for: replica)
         } catch {

@@ -11,7 +11,7 @@ struct ServedMixture {
     let name: String
     /// Names of adapters, in the order of the gate's weights.
     let experts: [String]
-    let gating: PolicySelection
+    var gating: PolicySelection
     /// Why it is out of service, as a sentence without its end; `nil` where it is served.
     var fault: String?
 }
@@ -30,14 +30,26 @@ nonisolated struct GateReserve: Sendable {
     }
 }
 
+/// Makes the policy that makes a mixture's gate.
+typealias GateMaker = (PolicySelection) throws(HostError) -> any GatingPolicy
+
 // A mixture is served as one adapter, made of the generations that its experts have. Where one of
 // them is replaced, so is the mixture; requests that run on it end on what they began on.
 extension Engine {
+    /// The policy that makes the gate of one generation of a mixture, by the code of the generation
+    /// of the host that opened it.
+    func makeGate(
+        of id: AdapterID, _ source: MixtureSource
+    ) throws(HostError) -> any GatingPolicy {
+        try (gateMakers[id] ?? makeGating)(source.gating)
+    }
+
     /// Makes a mixture of the manifest known.
     ///
     /// - Throws: 503 where no replica has the memory for it.
     func add(_ mixture: OpenedMixture, at created: Int) throws(APIError) {
-        try add(CheckedWeights(mixture), isPinned: false, at: created)
+        let entry = try add(CheckedWeights(mixture), isPinned: false, at: created)
+        gateMakers[entry.id] = makeGating
         mixtures[mixture.name] = ServedMixture(
             name: mixture.name, experts: mixture.source.names, gating: mixture.source.gating)
     }
@@ -54,7 +66,7 @@ extension Engine {
         renew(name) { [weak self] in self?.renew(names.dropFirst(), then: then) }
     }
 
-    private func renew(_ name: String, then: @escaping () -> Void) {
+    func renew(_ name: String, then: @escaping () -> Void) {
         guard let mixture = mixtures[name] else { return then() }
         var source = MixtureSource(experts: [], gating: mixture.gating)
         for expert in mixture.experts {
@@ -108,7 +120,7 @@ extension Engine {
     }
 
     /// What the mixture needs and the executors were not made with.
-    private func lack(for mixture: OpenedMixture) -> String? {
+    func lack(for mixture: OpenedMixture) -> String? {
         if mixture.stateFloats > reserve.stateFloats {
             return "its gate keeps \(mixture.stateFloats) numbers for each token and there is "
                 + "memory for \(reserve.stateFloats); start the host anew"

@@ -20,7 +20,9 @@ extension Engine {
     func observeToken(of sequence: LiveSequence, on replica: Int, at now: Instant) {
         let generation = sequence.generation
         if let last = sequence.lastToken {
-            metrics.laterToken(replica: replica, after: last.duration(to: now))
+            let gap = last.duration(to: now)
+            tokenGaps.note(gap)
+            metrics.laterToken(replica: replica, after: gap)
         } else if generation.firstToken == nil {
             generation.firstToken = now
             metrics.firstToken(

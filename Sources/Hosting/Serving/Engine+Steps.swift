@@ -42,6 +42,7 @@ extension Engine {
         var job = StepJob(number: plan.number, isAhead: plan.isAhead)
         job.followsAtOnce = !compute.wasIdle
         compute.wasIdle = false
+        acknowledge(replica)
         do throws(InferenceError) {
             job.rows = try rows(of: plan)
             job.weights = try weights(for: plan.mode.mergedAdapter, on: replica)

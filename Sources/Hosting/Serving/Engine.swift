@@ -8,6 +8,7 @@ package import ManifestLoading
 internal import ModelLoading
 package import PolicyKit
 package import Scheduling
+internal import Supervision
 
 /// Serves one model: takes jobs, drives the fleet's decisions and the replicas' compute threads,
 /// and reports each token to whoever asked for it. Loop thread only.
@@ -16,8 +17,8 @@ package final class Engine {
     package internal(set) var catalog = AdapterCatalog()
     package internal(set) var fleet: Fleet
     package internal(set) var metrics: ServingMetrics
-    /// What the manifest says of service classes and adapters; of tenants the server knows.
-    let shares: ServiceShares
+    /// What the manifest says of service classes, adapters and tenants.
+    var shares: ServiceShares
 
     var sequences: [RequestID: LiveSequence] = [:]
     /// Those that guess their tokens ahead, in order of arrival.
@@ -35,7 +36,7 @@ package final class Engine {
     /// Those who wait for a mixture to be opened.
     var openings: [Int: (Result<OpenedMixture, AdapterLoadFailure>) -> Void] = [:]
     /// Makes the policy that makes a mixture's gate: a new one each time.
-    let makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
+    var makeGating: (PolicySelection) throws(HostError) -> any GatingPolicy
     let reserve: GateReserve
     private var nextRequest: UInt64 = 1
     private var nextGeneration = 1
@@ -57,6 +58,19 @@ package final class Engine {
     var workload: WorkloadRecording?
     /// The requests of the last ten minutes.
     var ring = WorkloadRing()
+    /// The time between tokens, of late.
+    var tokenGaps = TokenGaps()
+    /// Where it is written which policy is being asked.
+    var journal: CrashJournal?
+    /// What is in force, where it came from a manifest.
+    var facts: GenerationFacts?
+    var generation = 1
+    /// Replicas that have not planned since policies were last replaced.
+    var unacknowledged: Set<Int> = []
+    /// Called when the last of them has.
+    var onAcknowledged: (() -> Void)?
+    /// The gates of mixtures that a generation before has opened, while requests may need them.
+    var gateMakers: [AdapterID: GateMaker] = [:]
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///
@@ -171,6 +185,7 @@ package final class Engine {
         performMerges(on: id)
         passRecords(of: replica)
         observeReplica(replica)
+        if !replicas[replica].isBusy { acknowledge(replica) }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HTTPServing
+internal import ManifestLoading
 package import PolicyKit
 
 /// What requests are entitled to, by who sends them and which adapter they name.
@@ -43,5 +44,27 @@ nonisolated package struct ServiceShares: Sendable {
             throw .unknownServiceClass(name, known: classes.map(\.name))
         }
         return known.firstToken
+    }
+}
+
+nonisolated extension ServiceShares {
+    /// Those of the adapters and mixtures of a manifest, and its service classes.
+    init(_ manifest: Manifest, _ adapters: [(name: String, share: Share)]) {
+        self.init()
+        classes = manifest.spec.serviceClasses.map { ($0.name.value, $0.timeToFirstToken.value) }
+        for adapter in adapters { self.adapters[adapter.name] = adapter.share }
+        for mixture in manifest.spec.mixtures {
+            self.adapters[mixture.name.value] = Share(mixture.share)
+        }
+    }
+
+    init(_ facts: GenerationFacts) {
+        self.init(facts.manifest, facts.adapters.map { ($0.name, $0.share) })
+    }
+}
+
+nonisolated extension ServiceShares.Share {
+    init(_ share: Manifest.Share) {
+        self.init(weight: share.weight.value, serviceClass: share.serviceClass?.value)
     }
 }

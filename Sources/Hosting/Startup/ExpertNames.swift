@@ -5,7 +5,7 @@ internal import ModelLoading
 internal import Spelling
 
 /// Checks that the experts of mixtures are adapters, where directories of adapters are at hand.
-struct ExpertNames {
+nonisolated struct ExpertNames {
     let document: ManifestDocument
 
     /// Names that a message lists at most.

@@ -68,7 +68,9 @@ package struct HostAssembly {
         let parts = EngineParts(
             model: model, fleet: try fleet(of: memory, contextLength: model.contextLength),
             executors: executors, pool: try pool(for: model, executors),
-            metrics: metrics(for: model, memory, adapters), shares: shares(of: adapters),
+            metrics: metrics(for: model, memory, adapters),
+            shares: ServiceShares(
+                loaded.manifest, adapters.map { ($0.weights.name, $0.share) }),
             makeGating: { selection throws(HostError) in try policies.gating(selection) },
             reserve: reserve, log: log)
         return PreparedHost(parts: parts, adapters: adapters, mixtures: mixtures)
@@ -250,16 +252,6 @@ package struct HostAssembly {
 
     /// What the policies of a replica are made with.
     nonisolated static func policySeed(of replica: Int) -> UInt64 { UInt64(replica) }
-
-    private func shares(of adapters: [OpenedAdapter]) -> ServiceShares {
-        var shares = ServiceShares()
-        shares.classes = spec.serviceClasses.map { ($0.name.value, $0.timeToFirstToken.value) }
-        for adapter in adapters { shares.adapters[adapter.weights.name] = adapter.share }
-        for mixture in spec.mixtures {
-            shares.adapters[mixture.name.value] = ServiceShares.Share(mixture.share)
-        }
-        return shares
-    }
 
     // MARK: - Reports
 

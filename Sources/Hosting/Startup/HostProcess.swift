@@ -4,6 +4,7 @@ internal import Foundation
 package import Logging
 internal import LoopIO
 package import ManifestLoading
+internal import Supervision
 internal import Tokenization
 
 /// The process of `burrow serve`: loop, engine, server and signals.
@@ -12,11 +13,32 @@ package final class HostProcess {
     private let engine: Engine
     private let host: ServingHost
     private let log: Logger
+    private let reloader: Reloader
+    private let terms: SupervisionTerms
+    private var stallWatch: StallWatch?
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
-    package init(_ loaded: LoadedManifest, log: Logger) throws(HostError) {
+    ///
+    /// - Parameters:
+    ///   - loaded: what is served.
+    ///   - log: where it is told.
+    ///   - preflight: how a changed manifest is tried before it is put in force; `nil` does without.
+    ///   - supervision: what it was started with, where a supervisor runs it.
+    /// - Throws: `HostError` with positions in the manifest where they are known.
+    package init(
+        _ loaded: LoadedManifest, log: Logger, preflight: Preflight? = nil,
+        supervision: SupervisionTerms = SupervisionTerms()
+    ) throws(HostError) {
         self.log = log
+        terms = supervision
+        var loaded = loaded
+        let quarantine = QuarantineList(supervision.quarantines)
+        for replaced in quarantine.apply(to: &loaded) {
+            log.error(
+                "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)"
+            )
+        }
         do {
             loop = try EventLoop()
         } catch {
@@ -24,7 +46,26 @@ package final class HostProcess {
         }
         engine = try HostAssembly(loaded, log: log).engine(on: loop)
         host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
+        let file = supervision.isSupervised ? HostDescriptor.journal : nil
+        engine.journal = CrashJournal(file: file)
+        reloader = try Reloader(
+            loaded, host: host, loop: loop, trial: (preflight, quarantine))
+        host.reloader = reloader
+        host.quarantines = supervision.quarantines
+        watchStalls(longerThan: loaded.manifest.spec.plugins.stall.value)
     }
+
+    /// Reloads by itself when the manifest or what it names changes.
+    package func watch() throws(HostError) {
+        do throws(LoopError) {
+            try reloader.watch(on: loop)
+        } catch {
+            throw HostError(.cannotStart, error.description)
+        }
+    }
+
+    /// A signal to read the manifest again must not end a host that is not ready for it yet.
+    package nonisolated static func ignoreHangUp() { signal(SIGHUP, SIG_IGN) }
 
     package var modelName: String { engine.model.name }
     package var adapterCount: Int { engine.catalog.entries.count { $0.source.mixture == nil } }
@@ -36,7 +77,20 @@ package final class HostProcess {
     /// - Returns: the port, which the system chose where the address has none.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         try watchSignals()
-        return try host.listen(on: address)
+        if terms.isSupervised { try host.obeySupervisor() }
+        return try host.listen(on: address, inherited: terms.inheritsListener)
+    }
+
+    /// Names a policy that does not come back. A supervised host then ends, to be started again
+    /// without it; another cannot leave a thread of its own.
+    private func watchStalls(longerThan limit: Duration) {
+        guard let journal = engine.journal else { return }
+        let isSupervised = terms.isSupervised
+        stallWatch = StallWatch(journal, limit: limit) { [log] culprit, time in
+            let remedy = isSupervised ? "the host ends" : "nothing else can run until it does"
+            log.critical("\(culprit.name) has not come back for \(time): \(remedy)")
+            if isSupervised { abort() }
+        }
     }
 
     /// A curl line that works against this server.
@@ -60,6 +114,9 @@ package final class HostProcess {
     package func run() throws(HostError) {
         loop.run()
         for signal in signals { signal.close() }
+        reloader.close()
+        stallWatch?.close()
+        host.leaveSupervisor()
         engine.close()
         do {
             try loop.close()
@@ -75,6 +132,10 @@ package final class HostProcess {
                 signals.append(
                     try SignalWatcher(loop: loop, signal: signal) { [weak self] in self?.end() })
             }
+            signals.append(
+                try SignalWatcher(loop: loop, signal: .hangUp) { [weak self] in
+                    self?.reloader.reload(by: .signal)
+                })
         } catch {
             throw HostError(.cannotStart, error.description)
         }
@@ -87,6 +148,7 @@ package final class HostProcess {
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGHUP)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 

@@ -6,25 +6,35 @@ package import PolicyKit
 package import Scheduling
 
 /// Makes the policies that a manifest's pipeline names, with their parameters.
-package struct PolicyAssembly {
+nonisolated package struct PolicyAssembly {
     private let loaded: LoadedManifest
 
     package init(_ loaded: LoadedManifest) { self.loaded = loaded }
 
-    /// The policies of the replica with this position; each has random choices of its own.
+    /// The policies of these kinds for the replica with this position; each has random choices of
+    /// its own.
     ///
     /// - Throws: `HostError` at the slot of the pipeline that is at fault.
-    package func replicaPolicies(of replica: Int) throws(HostError) -> ReplicaPolicies {
+    package func replicaPolicies(
+        of replica: Int, _ kinds: Set<PolicyKind> = Set(PolicyKind.pipeline)
+    ) throws(HostError) -> ReplicaPolicies {
         let seed = HostAssembly.policySeed(of: replica)
         var policies = ReplicaPolicies()
-        policies.batching = try named(.batching) { registry, type, values throws(PluginError) in
-            try registry.makeBatching(type, values: values, seed: seed)
+        if kinds.contains(.batching) {
+            policies.batching = try named(.batching) { registry, type, values throws(PluginError) in
+                try registry.makeBatching(type, values: values, seed: seed)
+            }
         }
-        policies.fairness = try named(.fairness) { registry, type, values throws(PluginError) in
-            try registry.makeFairness(type, values: values, seed: seed)
+        if kinds.contains(.fairness) {
+            policies.fairness = try named(.fairness) { registry, type, values throws(PluginError) in
+                try registry.makeFairness(type, values: values, seed: seed)
+            }
         }
-        policies.residency = try named(.residency) { registry, type, values throws(PluginError) in
-            try registry.makeResidency(type, values: values, seed: seed)
+        if kinds.contains(.residency) {
+            policies.residency = try named(.residency) {
+                registry, type, values throws(PluginError) in
+                try registry.makeResidency(type, values: values, seed: seed)
+            }
         }
         return policies
     }

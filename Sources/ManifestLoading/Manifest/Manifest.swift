@@ -29,6 +29,15 @@ package struct Manifest: Sendable, Equatable {
         package var pipeline = Pipeline()
         /// Files of policy tests, and folders of them.
         package var tests: [Located<String>] = []
+        package var reload = Reload()
+    }
+
+    /// When a new generation is taken back after all.
+    package struct Reload: Sendable, Equatable {
+        /// How long it is watched; zero does without.
+        package var probation = Located(Duration.seconds(30))
+        package var failedShare = Located(0.05)
+        package var tokenGapFactor = Located(3.0)
     }
 
     package struct Server: Sendable, Equatable {
@@ -203,6 +212,8 @@ package struct Manifest: Sendable, Equatable {
         package var instances: [PolicyInstance] = []
         /// How long one call of a policy may take.
         package var budget = Located(Duration.milliseconds(1))
+        /// How long a call may take before the watchdog speaks up.
+        package var stall = Located(Duration.seconds(5))
     }
 
     package struct PolicyInstance: Sendable, Equatable {
@@ -251,6 +262,34 @@ extension Manifest {
         return PolicySelection(
             kind: kind, name: reference.value, type: instance?.type.value ?? reference.value,
             parameters: instance?.parameters ?? [:], position: reference.position)
+    }
+}
+
+extension Manifest {
+    /// The same host with the built-in default in one slot of the pipeline.
+    package func withBuiltInPolicy(of kind: PolicyKind) -> Manifest {
+        var manifest = self
+        let builtIn = Pipeline()
+        switch kind {
+        case .batching: manifest.spec.pipeline.batching = builtIn.batching
+        case .fairness: manifest.spec.pipeline.fairness = builtIn.fairness
+        case .dispatch: manifest.spec.pipeline.dispatch = builtIn.dispatch
+        case .migration: manifest.spec.pipeline.migration = builtIn.migration
+        case .residency: manifest.spec.pipeline.residency = builtIn.residency
+        case .gating: break
+        @unknown default: break
+        }
+        return manifest
+    }
+
+    /// The same host with the built-in default of every kind of policy.
+    package var withBuiltInPolicies: Manifest {
+        var manifest = self
+        manifest.spec.pipeline = Pipeline()
+        for index in manifest.spec.mixtures.indices {
+            manifest.spec.mixtures[index].gating = Mixture().gating
+        }
+        return manifest
     }
 }
 

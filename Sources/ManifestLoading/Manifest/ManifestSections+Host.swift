@@ -127,6 +127,12 @@ extension Section where Root == Manifest.Plugins {
             Field(
                 "budget", \.budget, .duration(.microseconds(1) ... .seconds(10)),
                 "How long one call of a policy may take; longer ones cost the policy a strike."),
+            Field(
+                "stall", \.stall, .duration(.milliseconds(100) ... .seconds(3600)),
+                """
+                How long a call may not come back before the log names the policy; a supervised \
+                host is then started again without it.
+                """),
         ])
 }
 
@@ -155,6 +161,25 @@ extension Form where Value == Bool {
     fileprivate static var parameters: Form {
         Form(schema: .parameters) { _, _ in nil }
     }
+}
+
+extension Section where Root == Manifest.Reload {
+    static let reload = Section(
+        .init(),
+        [
+            Field(
+                "probation", \.probation, .duration(.zero ... .seconds(3600)),
+                "How long a new generation is watched and taken back where it does badly."),
+            Field(
+                "failedShare", \.failedShare, .scalar(.number(0...1)),
+                "The part of requests that may fail in that time, once five have."),
+            Field(
+                "tokenGapFactor", \.tokenGapFactor, .scalar(.number(1...1000)),
+                """
+                How many times as long as before the time between two tokens may be that one in a \
+                hundred exceeds.
+                """),
+        ])
 }
 
 extension Section where Root == Manifest.Pipeline {

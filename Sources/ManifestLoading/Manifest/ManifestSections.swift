@@ -68,6 +68,9 @@ extension Section where Root == Manifest.Spec {
                 "tests", \.tests, .list(ofLocated: .path),
                 "Files of policy tests, or folders of them, that `burrow test` runs."
             ).example("[tests]"),
+            Field(
+                "reload", \.reload, .section(.reload),
+                "When a change of the running host is taken back."),
         ])
 }
 

@@ -5,7 +5,7 @@ import StrictJSON
 
 /// An adapter's folder as far as it can be read, with everything that speaks against serving it.
 struct AdapterReading {
-    static let configurationName = "adapter_config.json"
+    static let configurationName = AdapterWeights.configurationFile
 
     let folder: String
     private(set) var plan: AdapterPlan?

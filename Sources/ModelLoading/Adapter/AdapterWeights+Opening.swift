@@ -4,6 +4,9 @@ extension AdapterWeights {
     /// The file of an adapter's folder that holds its factors.
     package static let weightsFile = "adapter_model.safetensors"
 
+    /// The file that says what they are.
+    package static let configurationFile = "adapter_config.json"
+
     /// Reads and checks a folder that PEFT saved: `adapter_config.json` and
     /// `adapter_model.safetensors`.
     ///

@@ -63,7 +63,16 @@ struct ELFImage {
     }
 
     /// The libraries that the dynamic linker must find first (`DT_NEEDED`).
-    func neededLibraries() throws(PluginError) -> [String] {
+    func neededLibraries() throws(PluginError) -> [String] { try dynamicStrings(tag: 1) }
+
+    /// Where it wants them looked for, as written (`DT_RPATH` and `DT_RUNPATH`).
+    func runPaths() throws(PluginError) -> [String] {
+        let lists = try dynamicStrings(tag: 15) + dynamicStrings(tag: 29)
+        return lists.flatMap { $0.split(separator: ":").map(String.init) }
+    }
+
+    /// The strings of the dynamic section's entries of one sort.
+    private func dynamicStrings(tag wanted: UInt64) throws(PluginError) -> [String] {
         guard let section = sections.first(where: { $0.type == Section.dynamic }) else { return [] }
         let table = ELFBytes(bytes: Array(try contents(of: section)))
         let strings = try strings(of: section)
@@ -72,9 +81,9 @@ struct ELFImage {
         while let tag = table.integer(UInt64.self, at: offset), tag != 0,
             let value = table.integer(UInt64.self, at: offset + 8)
         {
-            if tag == 1 {
+            if tag == wanted {
                 guard let name = strings.string(at: value) else {
-                    throw damaged("a needed library has no name")
+                    throw damaged("an entry of its dynamic section has no name")
                 }
                 names.append(name)
             }
@@ -113,7 +122,8 @@ extension ELFImage {
             magic.elementsEqual([0x7f, 0x45, 0x4c, 0x46])
         else {
             throw PluginError(
-                .notELF, path, "not an ELF file: name a shared library that `swift build` made")
+                .notELF, path,
+                "not an ELF file: name a library that `\(BuildCommand.text(for: path))` made")
         }
         guard let wordClass = file.integer(UInt8.self, at: 4),
             let order = file.integer(UInt8.self, at: 5),
@@ -125,13 +135,14 @@ extension ELFImage {
                 .wrongArchitecture, path,
                 "built for \(Self.name(ofMachine: machine, wordClass: wordClass)), this host runs "
                     + "on \(Self.name(ofMachine: Self.hostMachine, wordClass: 2)): rebuild it here "
-                    + "with `swift build -c release`")
+                    + "with `\(BuildCommand.text(for: path))`")
         }
         guard type == Self.dynamicLibraryType else {
             throw PluginError(
                 .notAPlugin, path,
                 "an ELF file, but no shared library: make the product "
-                    + "`.library(type: .dynamic)` and name its lib….so")
+                    + "`.library(type: .dynamic)`, then `\(BuildCommand.text(for: path))`, and name "
+                    + "its lib….so")
         }
     }
 
@@ -237,6 +248,8 @@ extension ELFImage {
     func damaged(_ detail: String) -> PluginError {
         PluginError(
             .damaged, path,
-            "truncated or damaged (\(detail)): build or copy it again, and wait until that is done")
+            "truncated or damaged (\(detail)): build it again with "
+                + "`\(BuildCommand.text(for: path))`, or copy it again, and wait until that is done"
+        )
     }
 }

@@ -29,7 +29,7 @@ struct ClosedLoopChecks {
     // MARK: - Everyone is served
 
     /// Every request of a finite workload ends, and a second run takes the same decisions.
-    private func completion() throws -> Violation? {
+    func completion() throws -> Violation? {
         var generator = SeededGenerator(seed: seed &+ 4)
         for _ in 0..<Self.workloads {
             let workload = Workload(from: &generator)
@@ -94,7 +94,7 @@ struct ClosedLoopChecks {
     // MARK: - The urgent are served
 
     /// While requests of one adapter come for ever, one of another ends once fairness demands it.
-    private func urgency() throws -> Violation? {
+    func urgency() throws -> Violation? {
         var generator = SeededGenerator(seed: seed &+ 5)
         for _ in 0..<Self.workloads {
             let workload = Workload(from: &generator)

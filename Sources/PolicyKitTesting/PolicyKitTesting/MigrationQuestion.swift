@@ -100,6 +100,13 @@ struct MigrationQuestion: PolicyQuestion {
         }
     }
 
+    /// What a policy wants solved elsewhere holds nobody up.
+    func decide(_ subject: any MigrationPolicy) throws(PolicyError) {
+        let loads = fleet.replicas.map(\.load)
+        _ = subject.isDue(among: loads.span, at: fleet.now)
+        _ = try subject.propose(for: fleet)
+    }
+
     func violation(of answer: MigrationPlan) -> String? {
         answer.violation(in: fleet)?.description
     }

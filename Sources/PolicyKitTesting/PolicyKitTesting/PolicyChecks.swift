@@ -22,7 +22,7 @@ struct PolicyChecks<Question: PolicyQuestion> {
     }
 
     /// Answers nothing, one and ten thousand.
-    private func totality() throws -> Violation? {
+    func totality() throws -> Violation? {
         var generator = SeededGenerator(seed: seed)
         for size in QuestionSize.allCases {
             let question = Question(size, from: &generator)
@@ -33,7 +33,7 @@ struct PolicyChecks<Question: PolicyQuestion> {
     }
 
     /// Every answer in a long random life of one instance follows the rules.
-    private func validity() throws -> Violation? {
+    func validity() throws -> Violation? {
         var generator = SeededGenerator(seed: seed &+ 1)
         let subject = try make(seed)
         for round in 0..<rounds {
@@ -51,7 +51,7 @@ struct PolicyChecks<Question: PolicyQuestion> {
     }
 
     /// Two instances with one seed and one history answer alike, at whatever time of day.
-    private func determinism() throws -> Violation? {
+    func determinism() throws -> Violation? {
         var generator = SeededGenerator(seed: seed &+ 2)
         let (left, right) = (try make(seed), try make(seed))
         for round in 0..<rounds {
@@ -73,7 +73,7 @@ struct PolicyChecks<Question: PolicyQuestion> {
     }
 
     /// State comes through an export and an import unchanged, and damaged state is refused.
-    private func state() throws -> Violation? {
+    func state() throws -> Violation? {
         var generator = SeededGenerator(seed: seed &+ 3)
         let subject = try make(seed)
         for _ in 0..<min(rounds, 100) {

@@ -109,7 +109,7 @@ public struct PolicyConformance: Sendable {
         return policy
     }
 
-    private static func instance<Opened: Policy>(
+    static func instance<Opened: Policy>(
         of type: Opened.Type, values: [String: ParameterValue], seed: UInt64
     ) throws(PolicyError) -> any Policy {
         try Opened(parameters: Opened.Parameters(values: values), seed: seed)

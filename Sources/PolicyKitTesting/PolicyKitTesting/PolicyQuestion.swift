@@ -31,6 +31,9 @@ protocol PolicyQuestion {
 
     func ask(_ subject: Subject) throws(PolicyError) -> Answer
 
+    /// What of ``ask(_:)`` the host waits for, and so measures.
+    func decide(_ subject: Subject) throws(PolicyError)
+
     /// The rule that the answer breaks, in words.
     func violation(of answer: Answer) -> String?
 
@@ -47,6 +50,8 @@ protocol PolicyQuestion {
 }
 
 extension PolicyQuestion {
+    func decide(_ subject: Subject) throws(PolicyError) { _ = try ask(subject) }
+
     /// What is wrong with the policy's answer; `nil` where it is right.
     func fault(of subject: Subject) -> String? {
         do throws(PolicyError) {

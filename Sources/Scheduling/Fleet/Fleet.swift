@@ -17,8 +17,8 @@ package struct Fleet {
     var routes: [RequestID: Int] = [:]
     var board: DispatchBoard
     private var service = ServiceRate()
-    private let containment: ContainmentRules
-    private let clock: PolicyClock
+    var containment: ContainmentRules
+    let clock: PolicyClock
 
     /// Makes a fleet of at least one replica, each with its position as its identifier.
     package init(
@@ -330,23 +330,6 @@ package struct Fleet {
         board.loadEnded(id, on: replica.rawValue)
         rescueRequests(of: id, from: replica.rawValue, at: now)
         return forget(change(replica.rawValue, at: now) { $0.adapterLoadFailed(id, at: now) })
-    }
-
-    /// Puts other policies in place: one set per replica, as each keeps state of its own.
-    package mutating func replacePolicies(
-        _ policies: [ReplicaPolicies], ofFleet fleet: FleetPolicies, at now: Instant
-    ) {
-        precondition(
-            policies.count == replicas.count,
-            "\(policies.count) sets of policies for \(replicas.count) replicas")
-        for (replica, policies) in policies.enumerated() {
-            replicas[replica].replacePolicies(policies)
-        }
-        abandonMoves(at: now)
-        dispatch = .dispatch(fleet.dispatch, rules: containment, clock: clock)
-        migration.stage = .idle
-        migration.nextPlacement = nil
-        migration.policy = .migration(fleet.migration, rules: containment, clock: clock)
     }
 
     // MARK: - Inside

@@ -242,7 +242,7 @@ package struct AdapterResidency {
     // MARK: - Inside
 
     /// Bytes of the largest adapter that is not pinned and that requests use or wait for.
-    private var largestClaimedBytes: Int {
+    var largestClaimedBytes: Int {
         entries.values.reduce(0) { largest, entry in
             entry.adapter.isPinned || entry.leases + entry.queuedClaims == 0
                 ? largest : max(largest, entry.adapter.bytes)

@@ -16,6 +16,18 @@ package struct NamedPolicy<Instance> {
 /// Reads the clock of whoever drives the policies: the host's monotonic clock, or a constant.
 package typealias PolicyClock = () -> Instant
 
+/// Is told when a policy of the manifest is entered and left, so that a process which dies in between
+/// can say of what.
+package struct PolicyWitness {
+    package var enter: () -> Void
+    package var leave: () -> Void
+
+    package init(enter: @escaping () -> Void, leave: @escaping () -> Void) {
+        self.enter = enter
+        self.leave = leave
+    }
+}
+
 /// Stands between the scheduler and one policy: times each call, counts strikes, and puts the
 /// built-in default in its place for a while.
 ///
@@ -41,10 +53,14 @@ package struct PolicyGuard<Instance> {
 
     package private(set) var status: PolicyStatus
 
+    /// Who is told of the calls of the policy of the manifest.
+    var witness: PolicyWitness?
+
     /// The policy of the manifest, whether or not it is set aside.
     let chosen: Instance?
 
-    private let rules: ContainmentRules
+    /// When the policy is set aside; a change holds from the next call on.
+    var rules: ContainmentRules
     private let clock: PolicyClock
     private var recentStrikes: [Instant] = []
     private var stateSince = Instant(nanoseconds: .min)
@@ -70,6 +86,7 @@ package struct PolicyGuard<Instance> {
         guard let chosen else { return beginBuiltIn() }
         advance(to: now)
         if case .fallenBack = status.state { return beginBuiltIn() }
+        witness?.enter()
         return Call(policy: chosen, isBuiltIn: false, began: clock())
     }
 
@@ -81,6 +98,7 @@ package struct PolicyGuard<Instance> {
     /// Stops the clock; what the scheduler does after this is not on the policy's account.
     package func returned(_ call: inout Call) {
         call.took = max(.zero, call.began.duration(to: clock()))
+        if !call.isBuiltIn { witness?.leave() }
     }
 
     /// Accounts for a call; `fault` is what was wrong besides its time.

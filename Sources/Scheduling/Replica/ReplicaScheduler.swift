@@ -10,7 +10,7 @@ package import PolicyKit
 /// ``failStep(_:at:)`` has reported on the last. ``planAhead(at:)`` gives the next one already while
 /// one is under way, as if that had done what it was planned to do.
 package struct ReplicaScheduler {
-    package let configuration: ReplicaConfiguration
+    package internal(set) var configuration: ReplicaConfiguration
 
     package internal(set) var counters = ReplicaCounters()
 
@@ -78,7 +78,7 @@ package struct ReplicaScheduler {
     /// Requests in another order than that of arrival.
     var ordered: [RequestSnapshot] = []
     var marks = PositionMarks()
-    private let clock: PolicyClock
+    let clock: PolicyClock
 
     /// Makes an idle replica; `clock` is read before and after each call of a policy.
     package init(
@@ -104,15 +104,6 @@ package struct ReplicaScheduler {
         self.residency = AdapterResidency(
             budgetBytes: configuration.adapterBytes, patience: configuration.adapterPatience,
             policy: .residency(policies.residency, rules: rules, clock: clock))
-    }
-
-    /// Puts other policies in place; call it between steps. Their state is the caller's to carry.
-    package mutating func replacePolicies(_ policies: ReplicaPolicies) {
-        let rules = configuration.containment
-        batching = .batching(policies.batching, rules: rules, clock: clock)
-        fairness = .fairness(policies.fairness, rules: rules, clock: clock)
-        residency.policy = .residency(policies.residency, rules: rules, clock: clock)
-        emptyPlans = 0
     }
 
     // MARK: - Facts

@@ -68,7 +68,7 @@ struct DocumentationTests {
             path: "\(Built.repository)/Manifests/quickstart.yaml")
         let folder = try mirror()
         let blocks = try MarkdownBlock.all(in: "README.md").filter {
-            $0.language == "sh" && $0.text.contains("burrow bench http")
+            $0.language == "sh" && $0.text.contains("/burrow bench http")
         }
         #expect(!blocks.isEmpty)
         for block in blocks {

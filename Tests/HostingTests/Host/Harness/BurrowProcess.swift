@@ -90,13 +90,18 @@ final class BurrowProcess: Sendable {
     let port: Int
     /// The line that says what is served and where.
     let greeting: String
+    /// The file that it serves.
+    let manifest: String
     private let child: ChildProcess
 
     /// Starts with the manifest `text`, whose paths are absolute, and waits for its address.
-    static func start(_ manifest: ServedManifest) async throws -> BurrowProcess {
+    static func start(
+        _ manifest: ServedManifest, _ options: [String] = []
+    ) async throws -> BurrowProcess {
         try await onThread {
             let folder = try TestFolder()
-            return try BurrowProcess(try folder.write("manifest.yaml", manifest.text), in: folder)
+            return try BurrowProcess(
+                try folder.write("manifest.yaml", manifest.text), options, in: folder)
         }
     }
 
@@ -105,9 +110,10 @@ final class BurrowProcess: Sendable {
         try await onThread { try BurrowProcess(path, in: try TestFolder()) }
     }
 
-    private init(_ manifest: String, in folder: TestFolder) throws {
+    private init(_ manifest: String, _ options: [String] = [], in folder: TestFolder) throws {
+        self.manifest = manifest
         child = try ChildProcess(
-            Built.burrow, ["serve", manifest, "--listen", "127.0.0.1:0"], in: folder,
+            Built.burrow, ["serve", manifest, "--listen", "127.0.0.1:0"] + options, in: folder,
             collectsOutput: false)
         var line: [UInt8] = []
         let descriptor = child.output.fileHandleForReading.fileDescriptor
@@ -131,6 +137,9 @@ final class BurrowProcess: Sendable {
     }
 
     var log: String { child.errors }
+
+    /// Where its files are.
+    var folder: TestFolder { child.folder }
 
     var processIdentifier: Int32 { child.processIdentifier }
 

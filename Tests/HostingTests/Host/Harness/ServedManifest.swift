@@ -7,6 +7,8 @@ struct ServedManifest: Sendable {
     var adapters: [String] = ["{directory: \(Built.samples)/adapters}"]
     var replicas = ["memory: 256MiB", "maxBatch: 32"]
     var limits: [String] = []
+    /// Where plugins are looked for.
+    var search = [Built.folder]
     var plugins: [String] = []
     var pipeline: [String] = []
     /// Further lines of `spec`.
@@ -23,7 +25,7 @@ struct ServedManifest: Sendable {
           adapters: [\(adapters.joined(separator: ", "))]
           replicas: {\(replicas.joined(separator: ", "))}
           limits: {\(limits.joined(separator: ", "))}
-          plugins: {\((["search: [\(Built.folder)]"] + plugins).joined(separator: ", "))}
+          plugins: {\((["search: [\(search.joined(separator: ", "))]"] + plugins).joined(separator: ", "))}
           pipeline: {\(pipeline.joined(separator: ", "))}
         \(spec.map { "  \($0)\n" }.joined())
         """

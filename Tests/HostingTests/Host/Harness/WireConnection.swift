@@ -54,6 +54,21 @@ final class WireConnection: @unchecked Sendable {
         guard status == 0 else { throw WireFault.system("connect", errno) }
     }
 
+    /// Connects to a Unix socket.
+    init(socket path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw WireFault.system("socket", errno) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard status == 0 else { throw WireFault.system("connect", errno) }
+    }
+
     deinit { Glibc.close(descriptor) }
 
     /// Says that nothing more will be sent or read; the server sees the client leave.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+
+/// The generations of the host and the attempts to change it.
+nonisolated struct ReloadFamilies: Sendable {
+    let generation: MetricFamilyID<GaugeKind>
+    let successful: MetricFamilyID<GaugeKind>
+    let successTime: MetricFamilyID<GaugeKind>
+    let reloads: MetricFamilyID<CounterKind>
+    let libraries: MetricFamilyID<GaugeKind>
+
+    init(in registry: inout MetricsRegistry) {
+        generation = registry.gauge(
+            MetricDescription(
+                "burrow:generation_info", "The generation that is in force.",
+                labels: ["generation", "digest"], seriesLimit: 4))
+        successful = registry.gauge(
+            MetricDescription(
+                "burrow:config_last_reload_successful",
+                "1 where the last attempt to change the host came into force and stayed.",
+                labels: []))
+        successTime = registry.gauge(
+            MetricDescription(
+                "burrow:config_last_reload_success_timestamp_seconds",
+                "When a generation last came into force, in seconds since 1970.",
+                labels: []))
+        reloads = registry.counter(
+            MetricDescription(
+                "burrow:reloads_total", "Attempts to change the host, by what came of them.",
+                labels: ["outcome"]))
+        libraries = registry.gauge(
+            MetricDescription(
+                "burrow:plugin_libraries_loaded",
+                "Builds of plugin libraries in memory, where they stay.", labels: []))
+    }
+}
+
+nonisolated extension ServingMetrics {
+    /// The host has a generation, from the start or by a reload, or an attempt has failed.
+    package mutating func reloaded(succeeded: Bool, generation: Int, digest: String) {
+        registry.increment(
+            registry.series(reloadFamilies.reloads, [succeeded ? "live" : "failed"]))
+        registry.set(registry.series(reloadFamilies.successful, []), to: succeeded ? 1 : 0)
+        guard succeeded else { return }
+        began(generation: generation, digest: digest)
+    }
+
+    /// The host has come into being.
+    package mutating func began(generation: Int, digest: String) {
+        if generation > 1 {
+            registry.removeAll(label: "generation", value: String(generation - 1))
+        }
+        registry.set(
+            registry.series(reloadFamilies.generation, [String(generation), digest]), to: 1)
+        registry.set(
+            registry.series(reloadFamilies.successTime, []), to: Date().timeIntervalSince1970)
+        if generation == 1 {
+            registry.set(registry.series(reloadFamilies.successful, []), to: 1)
+        }
+    }
+
+    /// So many builds of plugin libraries are in memory.
+    package mutating func loaded(libraries: Int) {
+        registry.set(registry.series(reloadFamilies.libraries, []), to: Double(libraries))
+    }
+}
