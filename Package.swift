@@ -78,6 +78,8 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
@@ -130,7 +132,8 @@ let package = Package(
         .target(
             name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
         .target(
-            name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
+            name: "HTTPServing",
+            dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser", "COpenSSL"],
             swiftSettings: onTheLoop),
         .target(
             name: "Hosting",
@@ -171,7 +174,9 @@ let package = Package(
             name: "InstructionCount",
             dependencies: ["AllocationCount", "CallgrindRequests", "Inference", "ModelLoading"],
             path: "Tests/InstructionCount", exclude: ["baseline.json"], swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
             swiftSettings: strict),
@@ -233,7 +238,7 @@ let package = Package(
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests",
-            dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport"],
+            dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport", "COpenSSL"],
             swiftSettings: strict),
         .testTarget(
             name: "MoLETests",
@@ -247,8 +252,8 @@ let package = Package(
         .testTarget(
             name: "HostingTests",
             dependencies: [
-                "Hosting", "Inference", "ModelLoading", "PluginLoading", "Scheduling",
-                "TestSupport", policyKit,
+                "Hosting", "HTTPServing", "Inference", "LoopIO", "ModelLoading", "PluginLoading",
+                "Scheduling", "TestSupport", log, policyKit,
             ],
             swiftSettings: strict),
         .testTarget(

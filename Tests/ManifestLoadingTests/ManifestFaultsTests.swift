@@ -81,8 +81,10 @@ import Testing
         -> 6:20: error: spec.server.listen: 'under_score' is neither a host name nor an address
         server: {listen: [a]}
         -> 6:20: error: spec.server.listen: expected host:port, found a list
-        server: {tls: {certificate: c.pem, key: k.pem}}
-        -> 6:12: error: spec.server.tls: TLS is not served by this version; terminate it in front of Burrow
+        server: {tls: {certificate: c.pem}}
+        -> 6:12: error: spec.server.tls: missing key 'key', as key: k.pem
+        server: {tls: c.pem}
+        -> 6:17: error: spec.server.tls: expected a mapping, found 'c.pem'
         server: {apiKeys: keys.txt}
         -> 6:21: error: spec.server.apiKeys: expected a mapping, found 'keys.txt'
         server: {apiKeys: {}}

@@ -32,7 +32,7 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv"],
         "PluginLoading": ["Spelling", "PolicyKit"],
-        "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
+        "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser", "COpenSSL"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
@@ -47,7 +47,7 @@ struct LayerTests {
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc",
+        "COpenSSL", "CKernels", "CCbc",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

@@ -5,12 +5,12 @@ internal import LoopIO
 final class HTTPConnection {
     let id: Int
     private let server: HTTPServer
-    private let stream: LoopStream
+    private let stream: any ByteStream
     private var machine: ConnectionMachine
     private weak var exchange: HTTPExchange?
     private var isPumping = false
 
-    init(id: Int, server: HTTPServer, stream: LoopStream) {
+    init(id: Int, server: HTTPServer, stream: any ByteStream) {
         self.id = id
         self.server = server
         self.stream = stream

@@ -23,14 +23,21 @@ package final class ServingHost {
     private let drainTimeout: Duration
     private var drainTimer: LoopTimer?
     private(set) var isDraining = false
+    private var isListening = false
+    private let certificate: ServedCertificate?
     private var onEnd: (() -> Void)?
     private var nextReply = 0
+    private var nextRequest = 0
     private let replyPrefix: String
 
-    /// - Throws: `HostError` where the key file cannot be used.
+    /// The certificate is that of the manifest unless it is given, with the manifest's positions.
+    ///
+    /// - Throws: `HostError` where the key file or the certificate cannot be used.
     package init(
-        engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger
+        engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger,
+        certificate: ServedCertificate? = nil
     ) throws(HostError) {
+        self.certificate = certificate ?? ServedCertificate(of: manifest)
         self.engine = engine
         self.loop = loop
         self.log = log
@@ -55,6 +62,19 @@ package final class ServingHost {
         } catch {
             throw HostError(.cannotStart, error.description)
         }
+        try reloadCertificate()
+    }
+
+    /// Whether clients must speak TLS.
+    package var isEncrypted: Bool { certificate != nil }
+
+    /// Reads the certificate and its key again, for connections that come from now on.
+    ///
+    /// - Throws: `HostError` where they cannot be used; then those before are kept.
+    package func reloadCertificate() throws(HostError) {
+        guard let certificate else { return }
+        let context = try certificate.load(log)
+        server?.tls = context
     }
 
     /// Opens the listener, and the admin surface.
@@ -69,6 +89,7 @@ package final class ServingHost {
             throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
         }
         try admin.listen()
+        isListening = true
         return port
     }
 
@@ -112,30 +133,51 @@ package final class ServingHost {
         }
     }
 
+    /// Whether requests are taken, as `/readyz` says it.
+    package enum Readiness: String {
+        case starting, serving, draining
+
+        var isReady: Bool { self == .serving }
+    }
+
+    package var readiness: Readiness {
+        isDraining ? .draining : isListening ? .serving : .starting
+    }
+
     // MARK: - Requests
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        let known = try? Route(method: request.method, path: request.path)
+        let label = known?.label ?? Route.unknownLabel
+        let record = RequestRecord(request, route: label, fallback: makeRequestID)
+        exchange.headers.append("x-request-id", record.id)
+        exchange.onOver = { [log] in record.write($0, to: log) }
         do throws(APIError) {
             let route = try Route(method: request.method, path: request.path)
             switch keys.access(to: route, authorization: request.headers["authorization"]) {
             case .refused(let error): reply(error, to: exchange, route: route.label)
             case .granted(let tenant):
                 let tenant = tenant.flatMap { tenants[$0] } ?? TenantID(rawValue: 0)
-                try perform(route, request, exchange, tenant)
+                try perform(route, request, exchange, tenant, record)
             }
         } catch {
-            let route = try? Route(method: request.method, path: request.path)
-            reply(error, to: exchange, route: route?.label ?? Route.unknownLabel)
+            reply(error, to: exchange, route: label)
         }
     }
 
     private func perform(
-        _ route: Route, _ request: HTTPRequest, _ exchange: HTTPExchange, _ tenant: TenantID
+        _ route: Route, _ request: HTTPRequest, _ exchange: HTTPExchange, _ tenant: TenantID,
+        _ record: RequestRecord
     ) throws(APIError) {
         switch route {
         case .health:
             let status = ServerReply.healthStatus(isServing: !isDraining)
             answer(exchange, route, status: status, body: [])
+        case .alive: answer(exchange, route, body: ServerReply.state("alive"))
+        case .ready:
+            answer(
+                exchange, route, status: readiness.isReady ? 200 : 503,
+                body: ServerReply.state(readiness.rawValue))
         case .version: answer(exchange, route, body: ServerReply.version(BurrowVersion.text))
         case .metrics:
             answer(
@@ -144,11 +186,11 @@ package final class ServingHost {
         case .model(let id): answer(exchange, route, body: try modelCard(id).json)
         case .completions:
             let decoded = try GenerationRequest(completions: request.body, limits: requestLimits)
-            try generate(decoded, exchange, route, tenant)
+            try generate(decoded, exchange, route, tenant, record)
         case .chatCompletions:
             let decoded = try GenerationRequest(
                 chatCompletions: request.body, limits: requestLimits)
-            try generate(decoded, exchange, route, tenant)
+            try generate(decoded, exchange, route, tenant, record)
         case .loadAdapter: try loadAdapter(request, exchange, route)
         case .unloadAdapter: try unloadAdapter(request, exchange, route)
         case .adapters: answer(exchange, route, body: AdapterListing.list(adapterListings))
@@ -177,6 +219,11 @@ package final class ServingHost {
     func makeReplyID(_ endpoint: GenerationEndpoint) -> String {
         nextReply += 1
         return endpoint.idPrefix + replyPrefix + String(nextReply, radix: 36)
+    }
+
+    private func makeRequestID() -> String {
+        nextRequest += 1
+        return "req-" + replyPrefix + String(nextRequest, radix: 36)
     }
 
     private static func keys(

@@ -12,18 +12,25 @@ package final class HostProcess {
     private let engine: Engine
     private let host: ServingHost
     private let log: Logger
+    private let notifier: ServiceNotifier
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
     package init(_ loaded: LoadedManifest, log: Logger) throws(HostError) {
         self.log = log
+        notifier = ServiceNotifier(log: log)
+        let certificate = ServedCertificate(of: loaded.manifest, in: loaded.document)
+        // What is wrong with it is said before the model is loaded.
+        _ = try certificate?.load(log)
         do {
             loop = try EventLoop()
         } catch {
             throw HostError(.cannotStart, error.description)
         }
         engine = try HostAssembly(loaded, log: log).engine(on: loop)
-        host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
+        host = try ServingHost(
+            engine: engine, manifest: loaded.manifest, loop: loop, log: log,
+            certificate: certificate)
     }
 
     package var modelName: String { engine.model.name }
@@ -36,8 +43,13 @@ package final class HostProcess {
     /// - Returns: the port, which the system chose where the address has none.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         try watchSignals()
-        return try host.listen(on: address)
+        let port = try host.listen(on: address)
+        notifier.ready(on: loop)
+        return port
     }
+
+    /// How clients begin an address.
+    package var scheme: String { host.isEncrypted ? "https" : "http" }
 
     /// A curl line that works against this server.
     package func example(at address: ListenAddress) -> String {
@@ -52,7 +64,7 @@ package final class HostProcess {
         } else {
             input = #""prompt": [1, 2, 3], "return_token_ids": true"#
         }
-        return "curl http://\(address)/v1/\(path) "
+        return "curl \(scheme)://\(address)/v1/\(path) "
             + "-d '{\"model\": \"\(model)\", \(input), \"max_tokens\": 16}'"
     }
 
@@ -60,6 +72,7 @@ package final class HostProcess {
     package func run() throws(HostError) {
         loop.run()
         for signal in signals { signal.close() }
+        notifier.close()
         engine.close()
         do {
             try loop.close()
@@ -95,6 +108,7 @@ package final class HostProcess {
             log.warning("told to end a second time: closing at once")
             return host.closeAll()
         }
+        notifier.stopping()
         host.drain { [weak self] in
             self?.log.info("drained")
             self?.loop.stop()

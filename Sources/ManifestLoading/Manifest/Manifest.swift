@@ -32,6 +32,7 @@ package struct Manifest: Sendable, Equatable {
     package struct Server: Sendable, Equatable {
         package var listen = Located(ListenAddress(host: "127.0.0.1", port: 8080))
         package var apiKeys: APIKeys?
+        package var tls: TLS?
         package var admin = Located(AdminSocket.automatic)
         package var drainTimeout = Located(Duration.seconds(30))
     }
@@ -43,6 +44,12 @@ package struct Manifest: Sendable, Equatable {
         /// Nowhere.
         case off
         case path(String)
+    }
+
+    /// Files in PEM.
+    package struct TLS: Sendable, Equatable {
+        package var certificate = Located("")
+        package var key = Located("")
     }
 
     package struct APIKeys: Sendable, Equatable {

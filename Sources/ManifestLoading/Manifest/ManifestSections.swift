@@ -82,15 +82,26 @@ extension Section where Root == Manifest.Server {
                 "admin", \.admin, .adminSocket,
                 "The Unix socket of the admin surface, which `burrow status` asks: a path, auto for "
                     + "burrow-UID/NAME.sock in $XDG_RUNTIME_DIR or /tmp, or off."),
-            Field<Root>(
-                "tls",
-                Form<Bool>.refused(
-                    "TLS is not served by this version; terminate it in front of Burrow"),
-                "Not served by this version; terminate TLS in front of Burrow.",
-                set: { _, _, _ in }),
+            Field(
+                "tls", \.tls, .section(.tls),
+                "The certificate of the OpenAI API, which is then served by https alone."
+            ).example("{certificate: c.pem, key: k.pem}"),
             Field(
                 "drainTimeout", \.drainTimeout, .duration(.zero ... .seconds(3600)),
                 "How long running requests may take to finish when the host stops."),
+        ])
+}
+
+extension Section where Root == Manifest.TLS {
+    static let tls = Section(
+        .init(),
+        [
+            Field(
+                "certificate", \.certificate, .path,
+                "The certificate in PEM, with those that vouch for it behind it."
+            ).required(example: "c.pem"),
+            Field("key", \.key, .path, "Its private key in PEM, without a password.")
+                .required(example: "k.pem"),
         ])
 }
 

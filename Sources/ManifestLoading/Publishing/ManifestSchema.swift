@@ -17,7 +17,7 @@ extension Schema {
         case .mapping(let mapping): mapping.keys
         case .list(let item): item.keys
         case .variants(let variants): variants.mergedKeys
-        case .scalar, .text, .either, .policy, .parameters, .refused: []
+        case .scalar, .text, .either, .policy, .parameters: []
         }
     }
 }

@@ -29,14 +29,6 @@ struct Form<Value: Sendable>: Sendable {
             read(place, &reading).map(transform)
         }
     }
-
-    /// A form of which every value is refused with a reason.
-    static func refused(_ reason: String) -> Form {
-        Form(schema: .refused(reason: reason)) { place, reading in
-            reading.report(reason, at: place.position, path: place.path)
-            return nil
-        }
-    }
 }
 
 extension Place {

@@ -93,10 +93,13 @@ final class BurrowProcess: Sendable {
     private let child: ChildProcess
 
     /// Starts with the manifest `text`, whose paths are absolute, and waits for its address.
-    static func start(_ manifest: ServedManifest) async throws -> BurrowProcess {
+    static func start(
+        _ manifest: ServedManifest, arguments: [String] = []
+    ) async throws -> BurrowProcess {
         try await onThread {
             let folder = try TestFolder()
-            return try BurrowProcess(try folder.write("manifest.yaml", manifest.text), in: folder)
+            return try BurrowProcess(
+                try folder.write("manifest.yaml", manifest.text), arguments, in: folder)
         }
     }
 
@@ -105,9 +108,9 @@ final class BurrowProcess: Sendable {
         try await onThread { try BurrowProcess(path, in: try TestFolder()) }
     }
 
-    private init(_ manifest: String, in folder: TestFolder) throws {
+    private init(_ manifest: String, _ more: [String] = [], in folder: TestFolder) throws {
         child = try ChildProcess(
-            Built.burrow, ["serve", manifest, "--listen", "127.0.0.1:0"], in: folder,
+            Built.burrow, ["serve", manifest, "--listen", "127.0.0.1:0"] + more, in: folder,
             collectsOutput: false)
         var line: [UInt8] = []
         let descriptor = child.output.fileHandleForReading.fileDescriptor
