@@ -257,6 +257,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "BurrowTests", dependencies: ["burrow", "Hosting", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "RepositoryTests", dependencies: ["TestSupport", "InstructionCount"],
             swiftSettings: strict),
     ] + plugins.map(plugin)

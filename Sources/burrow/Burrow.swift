@@ -10,7 +10,8 @@ struct Burrow: ParsableCommand {
         abstract: "Serve one language model with many LoRA adapters from a manifest.",
         version: BurrowVersion.text,
         subcommands: [
-            Serve.self, Status.self, TraceCommand.self, Generate.self, Validate.self, Schema.self,
+            Serve.self, Status.self, Top.self, TraceCommand.self, Generate.self, Validate.self,
+            Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
             TrainCommand.self,
