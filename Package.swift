@@ -252,8 +252,8 @@ let package = Package(
         .testTarget(
             name: "HostingTests",
             dependencies: [
-                "Hosting", "HTTPServing", "Inference", "LoopIO", "ModelLoading", "PluginLoading",
-                "Scheduling", "TestSupport", log, policyKit,
+                "Hosting", "HTTPServing", "Inference", "LoopIO", "ManifestLoading", "ModelLoading",
+                "PluginLoading", "Scheduling", "TestSupport", log, policyKit,
             ],
             swiftSettings: strict),
         .testTarget(

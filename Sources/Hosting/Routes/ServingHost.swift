@@ -75,6 +75,7 @@ package final class ServingHost {
         guard let certificate else { return }
         let context = try certificate.load(log)
         server?.tls = context
+        admin.use(context)
     }
 
     /// Opens the listener, and the admin surface.

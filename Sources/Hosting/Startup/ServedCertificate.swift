@@ -66,9 +66,9 @@ nonisolated enum SmallFile {
         init(_ code: Int32) { reason = String(cString: strerror(code)) }
     }
 
-    /// Reads a regular file; `mayBeShared` is false for one that only its owner may read.
+    /// Reads a regular file; one that is secret must not be for everybody to read.
     static func read(
-        _ path: String, limit: Int, mayBeShared: Bool = true
+        _ path: String, limit: Int, isSecret: Bool = false
     ) throws(Failure) -> [UInt8] {
         // A pipe would hold the open up until somebody writes.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -77,8 +77,8 @@ nonisolated enum SmallFile {
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else { throw Failure(errno) }
         guard facts.st_mode & S_IFMT == S_IFREG else { throw Failure("it is not a file") }
-        guard mayBeShared || facts.st_mode & 0o077 == 0 else {
-            throw Failure("others may read it: take that away with `chmod 600 \(path)`")
+        guard !isSecret || facts.st_mode & 0o007 == 0 else {
+            throw Failure("everybody may read it: take that away with `chmod o= \(path)`")
         }
         guard facts.st_size <= limit else { throw Failure("it has more than \(limit) bytes") }
         var bytes: [UInt8] = []

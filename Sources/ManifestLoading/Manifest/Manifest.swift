@@ -34,6 +34,7 @@ package struct Manifest: Sendable, Equatable {
         package var apiKeys: APIKeys?
         package var tls: TLS?
         package var admin = Located(AdminSocket.automatic)
+        package var adminListener: AdminListener?
         package var drainTimeout = Located(Duration.seconds(30))
     }
 
@@ -44,6 +45,18 @@ package struct Manifest: Sendable, Equatable {
         /// Nowhere.
         case off
         case path(String)
+    }
+
+    /// Where the admin surface is reached with a token, beside its socket.
+    package struct AdminListener: Sendable, Equatable {
+        package var listen = Located(ListenAddress(host: "127.0.0.1", port: 0))
+        package var tokenFile = Located("")
+    }
+
+    /// The admin surface as a mapping.
+    package struct AdminSurface: Sendable, Equatable {
+        package var socket = Located(AdminSocket.automatic)
+        package var listener = AdminListener()
     }
 
     /// Files in PEM.

@@ -206,6 +206,25 @@ extension Form where Value == Manifest.AdminSocket {
     }
 }
 
+/// How the manifest writes the admin surface: its socket alone, or all of it.
+enum AdminWriting: Sendable {
+    case socket(Manifest.AdminSocket)
+    case surface(Manifest.AdminSurface)
+}
+
+extension Form where Value == AdminWriting {
+    static var adminSurface: Form {
+        let socket = Form<Manifest.AdminSocket>.adminSocket
+        let surface = Form<Manifest.AdminSurface>.section(.adminSurface)
+        return Form(schema: .either(socket.schema, surface.schema)) { place, reading in
+            if case .mapping = place.node.content {
+                return surface.read(place, &reading).map(AdminWriting.surface)
+            }
+            return socket.read(place, &reading).map(AdminWriting.socket)
+        }
+    }
+}
+
 // MARK: - Lists
 
 extension Form {
