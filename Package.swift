@@ -79,6 +79,8 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CKernels", exclude: [],
             cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])]),
@@ -147,7 +149,8 @@ let package = Package(
                 policyKit,
             ], swiftSettings: strict),
         .target(
-            name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
+            name: "HTTPServing",
+            dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser", "COpenSSL"],
             swiftSettings: onTheLoop),
         .target(
             name: "Hosting",
@@ -197,7 +200,9 @@ let package = Package(
             name: "InstructionCount",
             dependencies: ["AllocationCount", "CallgrindRequests", "Inference", "ModelLoading"],
             path: "Tests/InstructionCount", exclude: ["baseline.json"], swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"],
             swiftSettings: strict),
@@ -259,7 +264,7 @@ let package = Package(
         .testTarget(name: "LoopIOTests", dependencies: ["LoopIO"], swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests",
-            dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport"],
+            dependencies: ["HTTPServing", "LoopIO", "StrictJSON", "TestSupport", "COpenSSL"],
             swiftSettings: strict),
         .testTarget(
             name: "MoLETests",
@@ -290,10 +295,12 @@ let package = Package(
         .testTarget(
             name: "HostingTests",
             dependencies: [
-                "Hosting", "Inference", "ModelLoading", "PluginLoading", "Scheduling",
-                "Supervision", "LoopIO",
-                "TestSupport", policyKit,
+                "Hosting", "HTTPServing", "Inference", "LoopIO", "ManifestLoading", "ModelLoading",
+                "PluginLoading", "Scheduling", "Supervision", "TestSupport", log, policyKit,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BurrowTests", dependencies: ["burrow", "Hosting", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "RepositoryTests", dependencies: ["TestSupport", "InstructionCount"],

@@ -9,6 +9,7 @@ nonisolated struct UnixAddress {
 
     let path: String
     private var storage: sockaddr_un
+    private let length: Int
 
     init(path: String) throws(LoopError) {
         guard !path.isEmpty, path.utf8.count <= Self.longestPath, !path.utf8.contains(0) else {
@@ -22,6 +23,28 @@ nonisolated struct UnixAddress {
         withUnsafeMutableBytes(of: &storage.sun_path) { $0.copyBytes(from: path.utf8) }
         self.path = path
         self.storage = storage
+        length = MemoryLayout<sockaddr_un>.size
+    }
+
+    /// The address of an abstract socket, which has no file.
+    init(abstractName name: String) throws(LoopError) {
+        guard !name.isEmpty, name.utf8.count <= Self.longestPath else {
+            throw LoopError(
+                .invalidAddress,
+                "the name of an abstract socket has 1 to \(Self.longestPath) bytes, this one has "
+                    + "\(name.utf8.count)")
+        }
+        var storage = sockaddr_un()
+        storage.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &storage.sun_path) { path in
+            for (index, byte) in name.utf8.enumerated() { path[index + 1] = byte }
+        }
+        path = "@" + name
+        self.storage = storage
+        // Every byte counts, so the zeros behind are left out.
+        length =
+            MemoryLayout.offset(of: \sockaddr_un.sun_path).map { $0 + 1 + name.utf8.count }
+            ?? MemoryLayout<sockaddr_un>.size
     }
 
     /// Binds the descriptor; a socket file that nobody answers on is replaced.
@@ -72,12 +95,12 @@ nonisolated struct UnixAddress {
         return withRaw { connect(probe, $0, $1) } == 0 || errno != ECONNREFUSED
     }
 
-    private func withRaw<Result>(
+    func withRaw<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         withUnsafePointer(to: storage) { pointer in
             let raw = UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self)
-            return body(raw, socklen_t(MemoryLayout<sockaddr_un>.size))
+            return body(raw, socklen_t(length))
         }
     }
 }

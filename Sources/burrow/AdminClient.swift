@@ -6,6 +6,14 @@ import Foundation
 /// Asks the admin surface of a host over its Unix socket, one question to a connection.
 struct AdminClient {
     let path: String
+    /// What is thrown for a message.
+    private let refuse: (String) -> any Error
+
+    /// By default what goes wrong is told at once.
+    init(path: String, refuse: @escaping (String) -> any Error = { fail($0) }) {
+        self.path = path
+        self.refuse = refuse
+    }
 
     /// A whole reply, whatever its status.
     struct Reply {
@@ -92,7 +100,7 @@ struct AdminClient {
             let rest = head[end.upperBound...]
             if takes, !rest.isEmpty { try receive(Data(rest)) }
         }
-        guard let status else { throw fail(Self.message(of: head)) }
+        guard let status else { throw refuse(Self.message(of: head)) }
         return status
     }
 
@@ -116,15 +124,15 @@ struct AdminClient {
         switch attempt() {
         case .open(let descriptor): return descriptor
         case .failed(ENAMETOOLONG):
-            throw fail("the path of a socket has 1 to \(Self.room - 1) bytes: \(path)")
+            throw refuse("the path of a socket has 1 to \(Self.room - 1) bytes: \(path)")
         case .failed(ENOENT):
-            throw fail("no host runs: there is nothing at \(path)")
+            throw refuse("no host runs: there is nothing at \(path)")
         case .failed(ECONNREFUSED):
-            throw fail("no host answers at \(path): the last one did not end well")
+            throw refuse("no host answers at \(path): the last one did not end well")
         case .failed(EACCES), .failed(EPERM):
-            throw fail("\(path) belongs to another user, and only they may ask")
+            throw refuse("\(path) belongs to another user, and only they may ask")
         case .failed(let code):
-            throw fail("cannot connect to \(path): \(String(cString: strerror(code)))")
+            throw refuse("cannot connect to \(path): \(String(cString: strerror(code)))")
         }
     }
 
@@ -165,7 +173,7 @@ struct AdminClient {
                 Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             if sent < 0, errno == EINTR { continue }
-            guard sent > 0 else { throw fail("cannot ask the host: \(Self.reason)") }
+            guard sent > 0 else { throw refuse("cannot ask the host: \(Self.reason)") }
             bytes = bytes.dropFirst(sent)
         }
     }
@@ -178,7 +186,7 @@ struct AdminClient {
             if count > 0 { return Data(buffer[..<count]) }
             if count == 0 { return nil }
             if errno == EINTR { continue }
-            throw fail(
+            throw refuse(
                 errno == EAGAIN
                     ? "the host at \(path) does not answer" : "the host went away: \(Self.reason)")
         }

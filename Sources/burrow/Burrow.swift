@@ -10,7 +10,7 @@ struct Burrow: ParsableCommand {
         abstract: "Serve one language model with many LoRA adapters from a manifest.",
         version: BurrowVersion.text,
         subcommands: [
-            Serve.self, Status.self, Plan.self, Apply.self, Reload.self, RollBack.self,
+            Serve.self, Status.self, Top.self, Plan.self, Apply.self, Reload.self, RollBack.self,
             Generations.self, ResetToDefault.self, PreflightCommand.self, TraceCommand.self,
             Generate.self, Validate.self, PolicyTestCommand.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,

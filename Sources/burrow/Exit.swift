@@ -25,12 +25,13 @@ func say(_ text: String) {
 /// Runs `body`, which is on the main thread as `main` is synchronous, and turns its errors into
 /// messages and exit codes.
 func onMainThread<Value: Sendable>(
+    reporting report: (HostError) -> Void = { complain($0.description) },
     _ body: @MainActor () throws(HostError) -> Value
 ) throws -> Value {
     do {
         return try MainActor.assumeIsolated { try body() }
     } catch let error as HostError {
-        complain(error.description)
+        report(error)
         switch error.code {
         case .badConfiguration: throw ExitCode.badConfiguration
         case .cannotStart: throw ExitCode.failure

@@ -44,7 +44,7 @@ struct Serve: ParsableCommand {
         if supervision.underSupervisor { SupervisionOptions.followSupervisor() }
         HostProcess.ignoreHangUp()
         let log = logging.logger()
-        try onMainThread { () throws(HostError) in
+        try onMainThread(reporting: { logging.report($0, to: log) }) { () throws(HostError) in
             let loaded = try ManifestReader.load(manifest)
             for warning in loaded.warnings { log.warning("\(warning.headline)") }
             try serve(loaded, log)
@@ -65,9 +65,9 @@ struct Serve: ParsableCommand {
         let mixtures = process.mixtureCount
         say(
             mixtures == 0
-                ? "serving \(process.modelName) and \(adapters) at http://\(bound)"
+                ? "serving \(process.modelName) and \(adapters) at \(process.scheme)://\(bound)"
                 : "serving \(process.modelName), \(adapters) and "
-                    + "\(HumanText.counted(mixtures, "mixture")) at http://\(bound)")
+                    + "\(HumanText.counted(mixtures, "mixture")) at \(process.scheme)://\(bound)")
         say("try: \(process.example(at: bound))")
         try process.run()
     }
@@ -87,11 +87,38 @@ struct LoggingOptions: ParsableArguments {
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: LogLevel = .info
 
+    @Option(help: "json, with one object to a line, or text.")
+    var logFormat: LogFormat = .text
+
     func logger() -> Logger {
-        var logger = Logger(label: "burrow") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "burrow") { label -> any LogHandler in
+            switch logFormat {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler()
+            }
+        }
         logger.logLevel = logLevel.level
         return logger
     }
+}
+
+extension LoggingOptions {
+    /// Says why a host does not start, in the form that the log has.
+    func report(_ error: HostError, to log: Logger) {
+        guard logFormat == .json else { return complain(error.description) }
+        if error.diagnostics.isEmpty { log.critical("\(error.message)") }
+        for diagnostic in error.diagnostics {
+            if diagnostic.severity == .error {
+                log.critical("\(diagnostic.headline)")
+            } else {
+                log.warning("\(diagnostic.headline)")
+            }
+        }
+    }
+}
+
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case json, text
 }
 
 enum LogLevel: String, ExpressibleByArgument, CaseIterable {

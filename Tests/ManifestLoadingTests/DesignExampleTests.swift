@@ -5,7 +5,7 @@ import Testing
 
 @testable import ManifestLoading
 
-/// The whole format, of which this version serves a part: the rest is refused by name.
+/// The whole format in one manifest.
 @Suite struct DesignExampleTests {
     static let example = """
         apiVersion: burrow/v1
@@ -31,19 +31,12 @@ import Testing
           pipeline: {batching: switch, fairness: credits, dispatch: adapter-aware-dispatch, migration: none, residency: lru}
         """
 
-    @Test func whatIsNotServedIsRefusedByName() {
-        #expect(
-            Fixtures.faults(Self.example) == [
-                "m.yaml:5:65: error: spec.server.tls: TLS is not served by this version; "
-                    + "terminate it in front of Burrow"
-            ])
-    }
-
-    @Test func theRestLoads() throws {
-        let text = Self.example.replacing(", tls: {certificate: c.pem, key: k.pem}", with: "")
-        let validation = Fixtures.validate(text)
+    @Test func itLoads() throws {
+        let validation = Fixtures.validate(Self.example)
         #expect(validation.diagnostics == [])
         let manifest = try #require(validation.manifest)
+        #expect(manifest.spec.server.tls?.certificate.value == "/manifests/c.pem")
+        #expect(manifest.spec.server.tls?.key.value == "/manifests/k.pem")
         #expect(manifest.spec.adapters.count == 3)
         #expect(manifest.selection(of: .batching).parameters == ["alpha": .number(1)])
         let mixture = try #require(manifest.spec.mixtures.first)

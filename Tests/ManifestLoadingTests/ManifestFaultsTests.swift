@@ -81,14 +81,26 @@ import Testing
         -> 6:20: error: spec.server.listen: 'under_score' is neither a host name nor an address
         server: {listen: [a]}
         -> 6:20: error: spec.server.listen: expected host:port, found a list
-        server: {tls: {certificate: c.pem, key: k.pem}}
-        -> 6:12: error: spec.server.tls: TLS is not served by this version; terminate it in front of Burrow
+        server: {tls: {certificate: c.pem}}
+        -> 6:12: error: spec.server.tls: missing key 'key', as key: k.pem
+        server: {tls: c.pem}
+        -> 6:17: error: spec.server.tls: expected a mapping, found 'c.pem'
         server: {apiKeys: keys.txt}
         -> 6:21: error: spec.server.apiKeys: expected a mapping, found 'keys.txt'
         server: {apiKeys: {}}
         -> 6:12: error: spec.server.apiKeys: missing key 'file', as file: keys.txt
         server: {admin: /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}
         -> 6:19: error: spec.server.admin: the path of a Unix socket has at most 107 bytes, this one has 108
+        server: {admin: {listen: 127.0.0.1:9090}}
+        -> 6:12: error: spec.server.admin: missing key 'tokenFile', as tokenFile: admin.token
+        server: {admin: {socket: off, tokenFile: t}}
+        -> 6:12: error: spec.server.admin: missing key 'listen', as listen: 127.0.0.1:9090
+        server: {admin: {listen: 127.0.0.1:9090, tokenFile: t, token: x}}
+        -> 6:58: error: spec.server.admin: unknown key 'token'; did you mean 'tokenFile'?
+        server: {admin: {listen: "0.0.0.0:9090", tokenFile: t}}
+        -> 6:28: error: spec.server.admin.listen: others can reach 0.0.0.0:9090, and would see the token: set spec.server.tls or listen on 127.0.0.1
+        server: {admin: [a]}
+        -> 6:19: error: spec.server.admin: expected auto or off or a path, found a list
         server: {drainTimeout: 2d}
         -> 6:26: error: spec.server.drainTimeout: a duration has a unit (ns, us, ms, s, m, h), found '2d'
         server: {drainTimeout: 2h}

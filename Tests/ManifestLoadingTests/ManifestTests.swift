@@ -322,3 +322,44 @@ import Testing
             ])
     }
 }
+
+@Suite struct AdminListenerTests {
+    private func server(_ text: String) throws -> Manifest.Server {
+        let validation = Fixtures.validate(
+            """
+            apiVersion: burrow/v1
+            kind: Host
+            metadata: {name: a}
+            spec:
+              model: {path: m}
+              server: {\(text)}
+            """)
+        #expect(validation.diagnostics == [])
+        return try #require(validation.manifest).spec.server
+    }
+
+    @Test func socketStaysBesideTheAddress() throws {
+        let both = try server("admin: {listen: \"localhost:9090\", tokenFile: t}")
+        #expect(both.admin.value == .automatic)
+        #expect(both.adminListener?.listen.value == ListenAddress(host: "localhost", port: 9090))
+        #expect(both.adminListener?.tokenFile.value == "/manifests/t")
+        let one = try server("admin: {socket: off, listen: \"[::1]:9090\", tokenFile: /t}")
+        #expect(one.admin.value == .off && one.adminListener?.tokenFile.value == "/t")
+        #expect(try server("admin: off").adminListener == nil)
+    }
+
+    @Test func othersMayReachItOverTLS() throws {
+        let open = try server(
+            "tls: {certificate: c, key: k}, admin: {listen: \"0.0.0.0:9090\", tokenFile: t}")
+        #expect(open.adminListener?.listen.value.host == "0.0.0.0")
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1", true), ("127.9.0.1", true), ("::1", true), ("localhost", true),
+        ("0.0.0.0", false), ("::", false), ("10.0.0.1", false), ("127.example.org", false),
+        ("localhost.example.org", false), ("::ffff:127.0.0.1", false),
+    ])
+    func loopbackIsToldApart(_ host: String, _ isLoopback: Bool) {
+        #expect(ListenAddress(host: host, port: 1).isLoopback == isLoopback)
+    }
+}

@@ -39,7 +39,7 @@ struct LayerTests {
             "PolicyKit",
         ],
         "PluginScaffolding": ["PolicyKit"],
-        "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
+        "HTTPServing": ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser", "COpenSSL"],
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
@@ -56,7 +56,7 @@ struct LayerTests {
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc", "CLinux", "CIsolation", "CPolicy",
+        "COpenSSL", "CKernels", "CCbc", "CLinux", "CIsolation", "CPolicy",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

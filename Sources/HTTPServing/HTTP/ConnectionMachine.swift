@@ -133,9 +133,12 @@ nonisolated struct ConnectionMachine {
 
     /// Of all that was written, `buffered` bytes still wait for the client.
     mutating func wrote(buffered: Int, at now: UInt64) {
+        let waited = clock.buffered > 0
         clock.note(buffered: buffered, at: now)
         // A client rests only from when it has its response.
-        if phase == .idle, buffered == 0 { clock.phaseDeadline = now.addingClamped(times.idle) }
+        if phase == .idle, waited, buffered == 0 {
+            clock.phaseDeadline = now.addingClamped(times.idle)
+        }
     }
 
     /// Time has passed; closes what has taken too long.

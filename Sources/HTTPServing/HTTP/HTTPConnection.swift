@@ -5,7 +5,7 @@ internal import LoopIO
 final class HTTPConnection {
     let id: Int
     private let server: HTTPServer
-    private let stream: LoopStream
+    private let stream: any ByteStream
     private var machine: ConnectionMachine
     private weak var exchange: HTTPExchange?
     private var isPumping = false
@@ -13,7 +13,7 @@ final class HTTPConnection {
     /// Whether a response has begun and is not with the system as a whole.
     private var isAnswering = false
 
-    init(id: Int, server: HTTPServer, stream: LoopStream) {
+    init(id: Int, server: HTTPServer, stream: any ByteStream) {
         self.id = id
         self.server = server
         self.stream = stream
@@ -43,7 +43,9 @@ final class HTTPConnection {
             pump()
             server.remove(self)
         }
-        if !isAdopted { server.escrow?.opened(id, stream.descriptor, stream.peer) }
+        if !isAdopted, let plain = stream as? LoopStream {
+            escrow?.opened(id, plain.descriptor, stream.peer)
+        }
         if !bytes.isEmpty {
             let now = server.loop.now
             bytes.withUnsafeBufferPointer { machine.received($0, at: now) }
@@ -144,7 +146,7 @@ final class HTTPConnection {
         switch action {
         case .dispatch(var request, let number):
             request.peer = stream.peer
-            server.escrow?.asked(id, request.replay)
+            escrow?.asked(id, request.replay)
             let exchange = HTTPExchange(connection: self, number: number)
             self.exchange = exchange
             server.dispatch(request, exchange)
@@ -174,13 +176,16 @@ final class HTTPConnection {
             machine.output.isEmpty
         else { return }
         isAnswering = false
-        server.escrow?.answered(id)
+        escrow?.answered(id)
     }
 
     // MARK: - Escrow
 
+    /// Who could go on with this connection: nobody where it is encrypted with keys of ours.
+    private var escrow: ConnectionEscrow? { stream is LoopStream ? server.escrow : nil }
+
     private func begin(_ ending: ResponseEnding) {
-        guard let escrow = server.escrow, machine.phase == .responding else { return }
+        guard let escrow, machine.phase == .responding else { return }
         isAnswering = true
         escrow.began(id, ending)
     }

@@ -16,10 +16,29 @@ package final class HTTPExchange {
     /// never from within a call of the handler's own. Nothing more can be sent then.
     package var onClientGone: ((ClientGoneReason) -> Void)?
 
+    /// How an exchange ended.
+    package struct Outcome: Sendable, Equatable {
+        /// `nil` where the client went before it was answered.
+        package var status: Int?
+        /// Whether the response was sent whole, as far as this side can tell.
+        package var isComplete: Bool
+        package var fault: String?
+    }
+
+    /// Called once when the exchange is over, however it ended.
+    package var onOver: ((Outcome) -> Void)?
+
+    /// Fields that go with whatever is answered.
+    package var headers: HTTPHeaders = [:]
+
+    /// Why the request was refused, for the log.
+    package var fault: String?
+
     /// Whether a response, or more of it, can be sent.
     package private(set) var isOpen = true
 
     private var isStreaming = false
+    private var status: Int?
     private let connection: HTTPConnection
     private let number: Int
 
@@ -34,8 +53,12 @@ package final class HTTPExchange {
             connection.abort(number)
         } else {
             let fault = HTTPFault(500, "the request was not answered")
-            connection.respond(number, status: fault.status, headers: [:], body: fault.body)
+            connection.respond(number, status: fault.status, headers: headers, body: fault.body)
+            status = fault.status
         }
+        onOver?(
+            Outcome(status: status, isComplete: !isStreaming, fault: "the request was not answered")
+        )
     }
 
     /// Bytes of this connection that wait for the client.
@@ -48,7 +71,9 @@ package final class HTTPExchange {
     package func respond(status: Int, headers: HTTPHeaders = [:], body: [UInt8] = []) {
         guard isOpen else { return }
         precondition(!isStreaming, "a response was already begun as a stream")
-        end()
+        self.status = status
+        let headers = adding(headers)
+        end(isComplete: true)
         connection.respond(number, status: status, headers: headers, body: body)
     }
 
@@ -57,7 +82,8 @@ package final class HTTPExchange {
         guard isOpen else { return }
         precondition(!isStreaming, "the stream was already begun")
         isStreaming = true
-        connection.startStream(number, status: status, headers: headers)
+        self.status = status
+        connection.startStream(number, status: status, headers: adding(headers))
     }
 
     /// Begins a stream of server-sent events.
@@ -95,14 +121,14 @@ package final class HTTPExchange {
     package func finish() {
         guard isOpen else { return }
         precondition(isStreaming, "a stream is begun before it is finished")
-        end()
+        end(isComplete: true)
         connection.finish(number)
     }
 
     /// Cuts the connection off, so that the client can tell that the response is not complete.
     package func abort() {
         guard isOpen else { return }
-        end()
+        end(isComplete: false)
         connection.abort(number)
     }
 
@@ -110,12 +136,23 @@ package final class HTTPExchange {
     func clientDidGo(_ reason: ClientGoneReason) {
         guard isOpen else { return }
         let onClientGone = onClientGone
-        end()
+        fault = fault ?? "the client is gone (\(reason))"
+        end(isComplete: false)
         onClientGone?(reason)
     }
 
-    private func end() {
+    private func adding(_ own: HTTPHeaders) -> HTTPHeaders {
+        guard !headers.fields.isEmpty else { return own }
+        var all = own
+        all.append(contentsOf: headers)
+        return all
+    }
+
+    private func end(isComplete: Bool) {
         isOpen = false
+        let onOver = onOver
+        self.onOver = nil
+        onOver?(Outcome(status: status, isComplete: isComplete, fault: fault))
         // The handler's closure usually holds the exchange.
         onClientGone = nil
     }

@@ -31,6 +31,9 @@ package nonisolated struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictio
         fields.append(Field(name: name, value: value))
     }
 
+    /// Adds the fields of `others` behind those that there are.
+    package mutating func append(contentsOf others: HTTPHeaders) { fields += others.fields }
+
     mutating func reserveCapacity(_ count: Int) { fields.reserveCapacity(count) }
 
     /// The value of the first field of that name.

@@ -12,6 +12,8 @@ package nonisolated struct HTTPCounters: Sendable, Equatable {
     package var requests = 0
     /// Requests that were malformed, too large or too slow, and refused connections.
     package var faults = 0
+    /// Connections whose TLS handshake failed.
+    package var handshakeFailures = 0
     /// Responses that lost their reader.
     package var clientsGone: [ClientGoneReason: Int] = [:]
 }
@@ -29,6 +31,8 @@ package final class HTTPServer {
 
     /// Who could go on with the connections; set before the first one.
     package var escrow: ConnectionEscrow?
+    /// What connections at an address and port are encrypted with; those that are open keep theirs.
+    package var tls: TLSContext?
 
     let loop: EventLoop
     private let onRequest: (HTTPRequest, HTTPExchange) -> Void
@@ -66,7 +70,7 @@ package final class HTTPServer {
         let listener = try TCPListener(loop: loop, host: host, port: port, backlog: backlog) {
             [weak self] stream in
             guard let self else { return stream.close() }
-            accept(stream)
+            if let tls { accept(stream, with: tls) } else { accept(stream) }
         }
         add(listener)
         onListening?(listener.descriptor)
@@ -180,7 +184,17 @@ package final class HTTPServer {
 
     // MARK: - Connections
 
-    private func accept(_ stream: LoopStream) {
+    private func accept(_ stream: LoopStream, with tls: TLSContext) {
+        guard let session = TLSSession(tls) else {
+            counters.acceptErrors += 1
+            return stream.close()
+        }
+        let stream = TLSStream(stream, session: session)
+        stream.onFailure = { [weak self] in self?.counters.handshakeFailures += 1 }
+        accept(stream)
+    }
+
+    private func accept(_ stream: any ByteStream) {
         counters.accepted += 1
         let isFull = connections.count >= limits.maxConnections
         let isRefused = isFull && !closeLongestIdle()

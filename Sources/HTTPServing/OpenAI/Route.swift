@@ -6,6 +6,10 @@ import StrictJSON
 /// What a request asks for, by method and path.
 nonisolated package enum Route: Sendable, Equatable {
     case health
+    /// Whether the loop turns.
+    case alive
+    /// Whether requests are taken.
+    case ready
     case version
     case metrics
     case models
@@ -48,7 +52,7 @@ nonisolated package enum Route: Sendable, Equatable {
     /// Whether it needs no API key.
     package var isOpen: Bool {
         switch self {
-        case .health, .version, .metrics, .options: true
+        case .health, .alive, .ready, .version, .metrics, .options: true
         default: false
         }
     }
@@ -57,6 +61,8 @@ nonisolated package enum Route: Sendable, Equatable {
     package var label: String {
         switch self {
         case .health: "/health"
+        case .alive: "/livez"
+        case .ready: "/readyz"
         case .version: "/version"
         case .metrics: "/metrics"
         case .models: "/v1/models"
@@ -76,8 +82,8 @@ nonisolated package enum Route: Sendable, Equatable {
     package static let unknownLabel = "unknown"
 
     private static let fixed: [Route] = [
-        .health, .version, .metrics, .models, .completions, .chatCompletions, .loadAdapter,
-        .unloadAdapter, .adapters, .tokenize, .detokenize,
+        .health, .alive, .ready, .version, .metrics, .models, .completions, .chatCompletions,
+        .loadAdapter, .unloadAdapter, .adapters, .tokenize, .detokenize,
     ]
 
     private static let byPath = Dictionary(uniqueKeysWithValues: fixed.map { ($0.label, $0) })

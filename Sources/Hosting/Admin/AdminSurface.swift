@@ -27,6 +27,7 @@ final class AdminSurface {
     private let log: Logger
     private let start = Engine.now
     private var server: HTTPServer?
+    private let access: AdminAccess?
 
     /// Whether the host takes no more requests.
     var isDraining = false
@@ -36,6 +37,9 @@ final class AdminSurface {
         self.loop = loop
         self.manifest = manifest
         self.log = log
+        access = try manifest.spec.server.adminListener.map { (listener) throws(HostError) in
+            try AdminAccess(tokenFile: listener.tokenFile.value, at: listener.listen.value)
+        }
         var limits = HTTPLimits()
         limits.maxConnections = 32
         limits.bodyBytes = 4 << 20
@@ -49,8 +53,25 @@ final class AdminSurface {
         }
     }
 
-    /// Opens the socket that the manifest wants, if it wants one.
+    /// What connections to the address are encrypted with from now on.
+    func use(_ tls: TLSContext) { server?.tls = tls }
+
+    /// Opens the socket and the address that the manifest wants, if it wants them.
     func listen() throws(HostError) {
+        try listenAtSocket()
+        guard let address = manifest.spec.server.adminListener?.listen.value else { return }
+        do {
+            let port = try server?.listen(host: address.host, port: Int(address.port)) ?? 0
+            let bound = ListenAddress(host: address.host, port: UInt16(clamping: port))
+            let scheme = server?.tls == nil ? "http" : "https"
+            log.info("the admin surface is at \(scheme)://\(bound) too, for those with the token")
+        } catch {
+            throw HostError(
+                .cannotStart, "spec.server.admin.listen: \(error.description)")
+        }
+    }
+
+    private func listenAtSocket() throws(HostError) {
         guard let socket = AdminSocketPath(of: manifest) else { return }
         try socket.prepare()
         do throws(LoopError) {
@@ -85,6 +106,13 @@ final class AdminSurface {
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
         do throws(APIError) {
+            // The socket is only for its owner; of the rest nobody comes in without a check.
+            if request.peer != "unix" {
+                guard let access else {
+                    throw APIError(.forbidden, "There is no admin surface here.")
+                }
+                try access.check(request)
+            }
             if try answer(request, exchange) { return }
             guard request.method == "GET" else {
                 var error = APIError(.methodNotAllowed, "Use GET for \(request.path).")

@@ -195,6 +195,7 @@ nonisolated struct CandidateBuilder {
         if comparison.kinds.contains(.migration) {
             fleet.migration = try assembly.migration(seed: 0)
         }
+        _ = try ServedCertificate(of: loaded.manifest, in: loaded.document)?.read()
         let opening = ModelOpening(loaded: loaded, threads: 1, created: 0)
         let opened = try opening.open(comparison.openedAdapters, for: model)
         return Candidate(

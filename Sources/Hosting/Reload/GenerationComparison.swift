@@ -26,10 +26,9 @@ nonisolated struct GenerationComparison {
         for kind in PolicyKind.pipeline { comparePolicies(kind, old, new) }
         compareAdapters(old.adapters, new.adapters)
         compareMixtures(old, new)
-        if old.keys != new.keys,
-            old.manifest.spec.server.apiKeys == new.manifest.spec.server.apiKeys
-        {
-            note(.rebuilt, "server.apiKeys", "the file has changed", nil)
+        for (file, stamp) in new.secrets.sorted(by: { $0.key < $1.key }) {
+            guard let was = old.secrets[file], was != stamp else { continue }
+            note(.rebuilt, "file \(file)", "it has changed", nil)
         }
     }
 

@@ -60,7 +60,9 @@ nonisolated struct GenerationFacts: Sendable {
     /// Of each mixture, by its name.
     let gates: [String: PolicyIdentity]
     let adapters: [DeclaredAdapter]
-    let keys: FileStamp?
+
+    /// The files of keys and certificates, as they were.
+    let secrets: [String: FileStamp]
 
     /// The same for the same bytes of the manifest and all that it names.
     let digest: String
@@ -74,8 +76,10 @@ nonisolated struct GenerationFacts: Sendable {
         gates = Self.gates(of: loaded)
         let opening = ModelOpening(loaded: loaded, threads: 1, created: 0)
         adapters = try opening.declaredAdapters(named: manifest.spec.model.servedName)
-        keys = manifest.spec.server.apiKeys.flatMap { FileStamp(of: $0.file.value) }
-        digest = try Self.digest(of: text, policies, gates, adapters, keys)
+        var secrets: [String: FileStamp] = [:]
+        for file in Self.secretFiles(of: manifest) { secrets[file] = FileStamp(of: file) }
+        self.secrets = secrets
+        digest = try Self.digest(of: text, policies, gates, adapters, secrets)
     }
 
     /// The same with the policies of a manifest that names only built-in ones.
@@ -89,8 +93,16 @@ nonisolated struct GenerationFacts: Sendable {
         policies = Self.policies(of: loaded)
         gates = Self.gates(of: loaded)
         adapters = facts.adapters
-        keys = facts.keys
+        secrets = facts.secrets
         digest = "\(facts.digest)-reset"
+    }
+
+    private static func secretFiles(of manifest: Manifest) -> [String] {
+        let server = manifest.spec.server
+        var files: [String] = []
+        if let keys = server.apiKeys { files.append(keys.file.value) }
+        if let tls = server.tls { files += [tls.certificate.value, tls.key.value] }
+        return files
     }
 
     private static func policies(of loaded: LoadedManifest) -> [PolicyKind: PolicyIdentity] {
@@ -110,7 +122,7 @@ nonisolated struct GenerationFacts: Sendable {
 
     private static func digest(
         of text: ManifestText, _ policies: [PolicyKind: PolicyIdentity],
-        _ gates: [String: PolicyIdentity], _ adapters: [DeclaredAdapter], _ keys: FileStamp?
+        _ gates: [String: PolicyIdentity], _ adapters: [DeclaredAdapter], _ secrets: [String: FileStamp]
     ) throws(HostError) -> String {
         var parts = [text.directory, String(decoding: text.bytes, as: UTF8.self)]
         parts += policies.sorted { $0.key.rawValue < $1.key.rawValue }.map {
@@ -118,7 +130,7 @@ nonisolated struct GenerationFacts: Sendable {
         }
         parts += gates.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }
         parts += adapters.map { "\($0.name) \($0.source.root) \($0.stamps)" }
-        parts.append(keys?.description ?? "no keys")
+        parts += secrets.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         do throws(ModelLoadingError) {
             return String(try SHA256.digest(of: parts.joined(separator: "\u{0}")).prefix(16))
         } catch {

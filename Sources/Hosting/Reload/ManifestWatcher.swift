@@ -27,9 +27,9 @@ nonisolated struct WatchedFiles: Sendable, Equatable {
         // A link may lead to a folder that is swapped as a whole.
         let resolved = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
         folders.insert(ManifestText.directory(of: resolved))
-        if let keys = facts.manifest.spec.server.apiKeys?.file.value {
-            files.insert(keys)
-            folders.insert(ManifestText.directory(of: keys))
+        for secret in facts.secrets.keys {
+            files.insert(secret)
+            folders.insert(ManifestText.directory(of: secret))
         }
         for adapter in facts.manifest.spec.adapters {
             if case .directory(let directory) = adapter.source {

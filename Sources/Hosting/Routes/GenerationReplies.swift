@@ -117,6 +117,7 @@ final class GenerationReplies {
 
     /// A stream has its status already, so the error goes into it.
     private func fail(_ error: APIError) {
+        exchange.fault = error.message
         if isStreaming {
             exchange.send(StreamEvent.failure(error))
             exchange.send(StreamEvent.done)
@@ -148,6 +149,7 @@ final class GenerationReplies {
 extension HTTPExchange {
     /// Answers with the error's status, headers and body.
     func respond(_ error: APIError) {
+        fault = error.message
         var headers: HTTPHeaders = [:]
         for (name, value) in error.headers { headers.append(name, value) }
         respond(status: error.status, headers: headers, body: error.json)

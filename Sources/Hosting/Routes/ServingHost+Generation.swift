@@ -10,13 +10,15 @@ extension ServingHost {
     /// Resolves a request, submits it, and writes its events to the client as they come.
     func generate(
         _ request: GenerationRequest, _ exchange: HTTPExchange, _ route: Route,
-        _ tenant: TenantID
+        _ tenant: TenantID, _ record: RequestRecord
     ) throws(APIError) {
+        record.model = request.model
         guard !isDraining else {
             engine.metrics.requestRejected(.draining)
             throw APIError.overloaded("The server is shutting down.", retryAfterSeconds: 1)
         }
         let job = try resolution.job(for: request, tenant: tenant)
+        record.model = job.model
         let head = ReplyHead(
             endpoint: request.endpoint, id: makeReplyID(request.endpoint),
             created: Int(Date().timeIntervalSince1970), model: job.model)
@@ -32,7 +34,9 @@ extension ServingHost {
         }
         exchange.onClientGone = { [weak self] reason in
             self?.engine.metrics.clientLeft(route: label)
-            self?.log.debug("request \(head.id): the client is gone (\(reason))")
+            self?.log.debug(
+                "the client of \(head.id) is gone (\(reason))",
+                metadata: ["request": "\(record.id)"])
             self?.engine.cancel(generation)
         }
         replies.begin()

@@ -23,14 +23,21 @@ package final class ServingHost {
     private var drainTimer: LoopTimer?
     private var supervisor: SupervisedHost?
     private(set) var isDraining = false
+    private var isListening = false
+    private let certificate: ServedCertificate?
     private var onEnd: (() -> Void)?
     private var nextReply = 0
+    private var nextRequest = 0
     private let replyPrefix: String
 
-    /// - Throws: `HostError` where the key file cannot be used.
+    /// The certificate is that of the manifest unless it is given, with the manifest's positions.
+    ///
+    /// - Throws: `HostError` where the key file or the certificate cannot be used.
     package init(
-        engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger
+        engine: Engine, manifest: Manifest, loop: EventLoop, log: Logger,
+        certificate: ServedCertificate? = nil
     ) throws(HostError) {
+        self.certificate = certificate ?? ServedCertificate(of: manifest)
         self.engine = engine
         self.loop = loop
         self.log = log
@@ -48,6 +55,20 @@ package final class ServingHost {
         } catch {
             throw HostError(.cannotStart, error.description)
         }
+        try reloadCertificate()
+    }
+
+    /// Whether clients must speak TLS.
+    package var isEncrypted: Bool { certificate != nil }
+
+    /// Reads the certificate and its key again, for connections that come from now on.
+    ///
+    /// - Throws: `HostError` where they cannot be used; then those before are kept.
+    package func reloadCertificate() throws(HostError) {
+        guard let certificate else { return }
+        let context = try certificate.load(log)
+        server?.tls = context
+        admin.use(context)
     }
 
     /// What the admin surface changes the host by.
@@ -73,6 +94,7 @@ package final class ServingHost {
             throw HostError(.cannotStart, "cannot listen on \(address): \(error.description)")
         }
         try admin.listen()
+        isListening = true
         supervisor?.ready()
         return port
     }
@@ -149,31 +171,58 @@ package final class ServingHost {
         adapterRoots = manifest.spec.limits.adapterRoots.map(\.value)
         requestLimits = RequestLimits(manifest)
         server?.limit(to: HTTPLimits(manifest))
+        do throws(HostError) {
+            try reloadCertificate()
+        } catch {
+            // It was good when the generation was built; the one before stays.
+            log.error("the certificate cannot be read again: \(error)")
+        }
+    }
+
+    /// Whether requests are taken, as `/readyz` says it.
+    package enum Readiness: String {
+        case starting, serving, draining
+
+        var isReady: Bool { self == .serving }
+    }
+
+    package var readiness: Readiness {
+        isDraining ? .draining : isListening ? .serving : .starting
     }
 
     // MARK: - Requests
 
     private func take(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        let known = try? Route(method: request.method, path: request.path)
+        let label = known?.label ?? Route.unknownLabel
+        let record = RequestRecord(request, route: label, fallback: makeRequestID)
+        exchange.headers.append("x-request-id", record.id)
+        exchange.onOver = { [log] in record.write($0, to: log) }
         do throws(APIError) {
             let route = try Route(method: request.method, path: request.path)
             switch keys.keys.access(to: route, authorization: request.headers["authorization"]) {
             case .refused(let error): reply(error, to: exchange, route: route.label)
             case .granted(let name):
-                try perform(route, request, exchange, keys.tenant(named: name))
+                try perform(route, request, exchange, keys.tenant(named: name), record)
             }
         } catch {
-            let route = try? Route(method: request.method, path: request.path)
-            reply(error, to: exchange, route: route?.label ?? Route.unknownLabel)
+            reply(error, to: exchange, route: label)
         }
     }
 
     private func perform(
-        _ route: Route, _ request: HTTPRequest, _ exchange: HTTPExchange, _ tenant: TenantID
+        _ route: Route, _ request: HTTPRequest, _ exchange: HTTPExchange, _ tenant: TenantID,
+        _ record: RequestRecord
     ) throws(APIError) {
         switch route {
         case .health:
             let status = ServerReply.healthStatus(isServing: !isDraining)
             answer(exchange, route, status: status, body: [])
+        case .alive: answer(exchange, route, body: ServerReply.state("alive"))
+        case .ready:
+            answer(
+                exchange, route, status: readiness.isReady ? 200 : 503,
+                body: ServerReply.state(readiness.rawValue))
         case .version: answer(exchange, route, body: ServerReply.version(BurrowVersion.text))
         case .metrics:
             answer(
@@ -182,11 +231,11 @@ package final class ServingHost {
         case .model(let id): answer(exchange, route, body: try modelCard(id).json)
         case .completions:
             let decoded = try GenerationRequest(completions: request.body, limits: requestLimits)
-            try generate(decoded, exchange, route, tenant)
+            try generate(decoded, exchange, route, tenant, record)
         case .chatCompletions:
             let decoded = try GenerationRequest(
                 chatCompletions: request.body, limits: requestLimits)
-            try generate(decoded, exchange, route, tenant)
+            try generate(decoded, exchange, route, tenant, record)
         case .loadAdapter: try loadAdapter(request, exchange, route)
         case .unloadAdapter: try unloadAdapter(request, exchange, route)
         case .adapters: answer(exchange, route, body: AdapterListing.list(adapterListings))
@@ -215,6 +264,11 @@ package final class ServingHost {
     func makeReplyID(_ endpoint: GenerationEndpoint) -> String {
         nextReply += 1
         return endpoint.idPrefix + replyPrefix + String(nextReply, radix: 36)
+    }
+
+    private func makeRequestID() -> String {
+        nextRequest += 1
+        return "req-" + replyPrefix + String(nextRequest, radix: 36)
     }
 }
 

@@ -16,6 +16,7 @@ package final class HostProcess {
     private let reloader: Reloader
     private let terms: SupervisionTerms
     private var stallWatch: StallWatch?
+    private let notifier: ServiceNotifier
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
@@ -39,13 +40,19 @@ package final class HostProcess {
                 "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)"
             )
         }
+        notifier = ServiceNotifier(log: log)
+        let certificate = ServedCertificate(of: loaded.manifest, in: loaded.document)
+        // What is wrong with it is said before the model is loaded.
+        _ = try certificate?.load(log)
         do {
             loop = try EventLoop()
         } catch {
             throw HostError(.cannotStart, error.description)
         }
         engine = try HostAssembly(loaded, log: log).engine(on: loop)
-        host = try ServingHost(engine: engine, manifest: loaded.manifest, loop: loop, log: log)
+        host = try ServingHost(
+            engine: engine, manifest: loaded.manifest, loop: loop, log: log,
+            certificate: certificate)
         let file = supervision.isSupervised ? HostDescriptor.journal : nil
         engine.journal = CrashJournal(file: file)
         reloader = try Reloader(
@@ -78,7 +85,9 @@ package final class HostProcess {
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         try watchSignals()
         if terms.isSupervised { try host.obeySupervisor() }
-        return try host.listen(on: address, inherited: terms.inheritsListener)
+        let port = try host.listen(on: address, inherited: terms.inheritsListener)
+        notifier.ready(on: loop)
+        return port
     }
 
     /// Names a policy that does not come back. A supervised host then ends, to be started again
@@ -93,6 +102,9 @@ package final class HostProcess {
         }
     }
 
+    /// How clients begin an address.
+    package var scheme: String { host.isEncrypted ? "https" : "http" }
+
     /// A curl line that works against this server.
     package func example(at address: ListenAddress) -> String {
         let model = engine.catalog.entries.first?.name ?? engine.model.name
@@ -106,7 +118,7 @@ package final class HostProcess {
         } else {
             input = #""prompt": [1, 2, 3], "return_token_ids": true"#
         }
-        return "curl http://\(address)/v1/\(path) "
+        return "curl \(scheme)://\(address)/v1/\(path) "
             + "-d '{\"model\": \"\(model)\", \(input), \"max_tokens\": 16}'"
     }
 
@@ -114,6 +126,7 @@ package final class HostProcess {
     package func run() throws(HostError) {
         loop.run()
         for signal in signals { signal.close() }
+        notifier.close()
         reloader.close()
         stallWatch?.close()
         host.leaveSupervisor()
@@ -157,6 +170,7 @@ package final class HostProcess {
             log.warning("told to end a second time: closing at once")
             return host.closeAll()
         }
+        notifier.stopping()
         host.drain { [weak self] in
             self?.log.info("drained")
             self?.loop.stop()

@@ -43,7 +43,9 @@ package struct Manifest: Sendable, Equatable {
     package struct Server: Sendable, Equatable {
         package var listen = Located(ListenAddress(host: "127.0.0.1", port: 8080))
         package var apiKeys: APIKeys?
+        package var tls: TLS?
         package var admin = Located(AdminSocket.automatic)
+        package var adminListener: AdminListener?
         package var drainTimeout = Located(Duration.seconds(30))
     }
 
@@ -54,6 +56,24 @@ package struct Manifest: Sendable, Equatable {
         /// Nowhere.
         case off
         case path(String)
+    }
+
+    /// Where the admin surface is reached with a token, beside its socket.
+    package struct AdminListener: Sendable, Equatable {
+        package var listen = Located(ListenAddress(host: "127.0.0.1", port: 0))
+        package var tokenFile = Located("")
+    }
+
+    /// The admin surface as a mapping.
+    package struct AdminSurface: Sendable, Equatable {
+        package var socket = Located(AdminSocket.automatic)
+        package var listener = AdminListener()
+    }
+
+    /// Files in PEM.
+    package struct TLS: Sendable, Equatable {
+        package var certificate = Located("")
+        package var key = Located("")
     }
 
     package struct APIKeys: Sendable, Equatable {

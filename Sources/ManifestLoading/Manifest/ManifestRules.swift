@@ -18,6 +18,7 @@ struct ManifestRules {
         checkServiceClasses(&reading)
         checkTenants(&reading)
         checkPreset(&reading)
+        checkAdmin(&reading)
         for kind in PolicyKind.pipeline {
             check(
                 manifest.spec.pipeline.reference(to: kind), kind,
@@ -27,6 +28,17 @@ struct ManifestRules {
     }
 
     private var instances: [Manifest.PolicyInstance] { manifest.spec.plugins.instances }
+
+    /// What crosses a network carries a token, which others could read.
+    private func checkAdmin(_ reading: inout Reading) {
+        guard let listener = manifest.spec.server.adminListener, manifest.spec.server.tls == nil,
+            let position = listener.listen.position, !listener.listen.value.isLoopback,
+            !reading.hasFault(at: "spec.server.tls")
+        else { return }
+        reading.report(
+            "others can reach \(listener.listen.value), and would see the token: set spec.server.tls "
+                + "or listen on 127.0.0.1", at: position, path: "spec.server.admin.listen")
+    }
 
     func checkInstanceNames(in path: String, _ reading: inout Reading) {
         var names = DistinctNames(what: "instance")

@@ -86,18 +86,55 @@ extension Section where Root == Manifest.Server {
                 "Who may use the API; without it everybody who reaches the address may."
             ).example("{file: keys.txt}"),
             Field(
-                "admin", \.admin, .adminSocket,
+                "admin", .adminSurface,
                 "The Unix socket of the admin surface, which `burrow status` asks: a path, auto for "
-                    + "burrow-UID/NAME.sock in $XDG_RUNTIME_DIR or /tmp, or off."),
-            Field<Root>(
-                "tls",
-                Form<Bool>.refused(
-                    "TLS is not served by this version; terminate it in front of Burrow"),
-                "Not served by this version; terminate TLS in front of Burrow.",
-                set: { _, _, _ in }),
+                    + "burrow-UID/NAME.sock in $XDG_RUNTIME_DIR or /tmp, or off; or a mapping, for "
+                    + "an address that needs a token beside it.",
+                default: { Form.adminSocket.express($0.admin.value) },
+                set: { server, admin, position in
+                    switch admin {
+                    case .socket(let socket): server.admin = Located(socket, at: position)
+                    case .surface(let surface):
+                        server.admin = surface.socket
+                        server.adminListener = surface.listener
+                    }
+                }),
+            Field(
+                "tls", \.tls, .section(.tls),
+                "The certificate of the OpenAI API, which is then served by https alone."
+            ).example("{certificate: c.pem, key: k.pem}"),
             Field(
                 "drainTimeout", \.drainTimeout, .duration(.zero ... .seconds(3600)),
                 "How long running requests may take to finish when the host stops."),
+        ])
+}
+
+extension Section where Root == Manifest.AdminSurface {
+    static let adminSurface = Section(
+        .init(),
+        [
+            Field("socket", \.socket, .adminSocket, "The Unix socket: a path, auto or off."),
+            Field(
+                "listen", \.listener.listen, .address,
+                "A TCP address beside the socket; one that others can reach needs server.tls."
+            ).required(example: "127.0.0.1:9090"),
+            Field(
+                "tokenFile", \.listener.tokenFile, .path,
+                "A file with the token that requests at the address must have; not for others to read."
+            ).required(example: "admin.token"),
+        ])
+}
+
+extension Section where Root == Manifest.TLS {
+    static let tls = Section(
+        .init(),
+        [
+            Field(
+                "certificate", \.certificate, .path,
+                "The certificate in PEM, with those that vouch for it behind it."
+            ).required(example: "c.pem"),
+            Field("key", \.key, .path, "Its private key in PEM, without a password.")
+                .required(example: "k.pem"),
         ])
 }
 

@@ -66,7 +66,6 @@ private struct JSONSchemaWriter {
             let types = policies.filter { $0.kind == kind }.map { JSONValue.string($0.type) }
             return ["type": "string", "examples": .array(types)]
         case .parameters: return ["type": "object"]
-        case .refused(let reason): return ["not": [:], "$comment": .string(reason)]
         }
     }
 

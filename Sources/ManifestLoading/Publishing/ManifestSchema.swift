@@ -17,7 +17,8 @@ extension Schema {
         case .mapping(let mapping): mapping.keys
         case .list(let item): item.keys
         case .variants(let variants): variants.mergedKeys
-        case .scalar, .text, .either, .policy, .parameters, .refused: []
+        case .either(let left, let right): left.keys + right.keys
+        case .scalar, .text, .policy, .parameters: []
         }
     }
 }

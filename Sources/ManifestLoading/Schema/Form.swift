@@ -29,14 +29,6 @@ struct Form<Value: Sendable>: Sendable {
             read(place, &reading).map(transform)
         }
     }
-
-    /// A form of which every value is refused with a reason.
-    static func refused(_ reason: String) -> Form {
-        Form(schema: .refused(reason: reason)) { place, reading in
-            reading.report(reason, at: place.position, path: place.path)
-            return nil
-        }
-    }
 }
 
 extension Place {
@@ -210,6 +202,25 @@ extension Form where Value == Manifest.AdminSocket {
                 return nil
             }
             return .path(path)
+        }
+    }
+}
+
+/// How the manifest writes the admin surface: its socket alone, or all of it.
+enum AdminWriting: Sendable {
+    case socket(Manifest.AdminSocket)
+    case surface(Manifest.AdminSurface)
+}
+
+extension Form where Value == AdminWriting {
+    static var adminSurface: Form {
+        let socket = Form<Manifest.AdminSocket>.adminSocket
+        let surface = Form<Manifest.AdminSurface>.section(.adminSurface)
+        return Form(schema: .either(socket.schema, surface.schema)) { place, reading in
+            if case .mapping = place.node.content {
+                return surface.read(place, &reading).map(AdminWriting.surface)
+            }
+            return socket.read(place, &reading).map(AdminWriting.socket)
         }
     }
 }

@@ -17,8 +17,6 @@ indirect enum Schema: Sendable {
     case policy(PolicyKind?)
     /// The parameters that a policy declares.
     case parameters
-    /// A key that is recognised only to say why it cannot be used.
-    case refused(reason: String)
 }
 
 /// A text of a fixed shape.
@@ -67,7 +65,6 @@ extension Schema {
         case .mapping, .variants, .parameters: "a mapping"
         case .policy(nil): "the type of a policy"
         case .policy(let kind?): "the name of an instance or the type of a \(kind.rawValue) policy"
-        case .refused: "nothing"
         }
     }
 }

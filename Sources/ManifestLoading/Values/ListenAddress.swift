@@ -21,6 +21,13 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ListenAddress {
+    /// Whether only this machine reaches it.
+    package var isLoopback: Bool {
+        host == "localhost" || host == "::1"
+            || host.hasPrefix("127.") && !host.contains(":")
+                && host.allSatisfy { $0 == "." || $0.isASCII && $0.isNumber }
+    }
+
     /// Reads `host:port`; `source` is what the message names, as a command-line option.
     package static func parse(
         _ text: String, from source: String

@@ -177,6 +177,23 @@ struct HTTPServerTests {
         try bench.close()
     }
 
+    @Test func connectionThatRestsTooLongIsClosed() throws {
+        var limits = HTTPLimits()
+        limits.idleTimeout = .milliseconds(50)
+        limits.headerTimeout = .milliseconds(50)
+        let bench = try ServerBench(limits: limits) { $1.respond(status: 200) }
+        let silent = try SocketClient(port: bench.port)
+        let client = try SocketClient(port: bench.port)
+        try client.send(get)
+        try bench.run {
+            silent.receive()
+            client.receive()
+            return silent.isEnded && client.isEnded
+        }
+        #expect(client.statuses == ["200"] && silent.bytes.isEmpty)
+        try bench.close()
+    }
+
     @Test func refusedUploadCanStillReadItsRefusal() throws {
         let bench = try ServerBench { $1.respond(status: 200) }
         let client = try SocketClient(port: bench.port)

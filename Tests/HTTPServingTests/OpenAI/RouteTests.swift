@@ -7,7 +7,7 @@ import Testing
     @Test(
         arguments: [
             ("GET", "/health", .health), ("HEAD", "/health", .health),
-            ("GET", "/version", .version),
+            ("GET", "/version", .version), ("GET", "/livez", .alive), ("HEAD", "/readyz", .ready),
             ("GET", "/metrics", .metrics), ("GET", "/v1/models", .models),
             ("GET", "/v1/models/roman", .model("roman")),
             ("GET", "/v1/models/org/m a%", .model("org/m a%")),
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func onlyTheseRoutesAreOpen() {
-        let open: [Route] = [.health, .version, .metrics, .options(allowing: [])]
+        let open: [Route] = [.health, .alive, .ready, .version, .metrics, .options(allowing: [])]
         #expect(open.allSatisfy { $0.isOpen })
         let closed: [Route] = [
             .models, .model("x"), .completions, .chatCompletions, .loadAdapter, .unloadAdapter,

@@ -99,7 +99,7 @@ struct ContainmentTests {
         let folder = try TestFolder()
         let plugins = try WaywardPolicy.copy(to: folder, build: 1)
         let manifest = Self.manifest("well", in: plugins)
-        let server = try await BurrowProcess.start(manifest, ["--watch"])
+        let server = try await BurrowProcess.start(manifest, arguments: ["--watch"])
         let admin = AdminSocketClient(server)
         #expect(try await answers(server, 2) == ["XLVII", "XLVII"])
         _ = try WaywardPolicy.copy(to: folder, build: 2)

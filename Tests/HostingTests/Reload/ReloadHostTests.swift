@@ -133,7 +133,7 @@ struct ReloadHostTests {
     }
 
     @Test func aSignalAndEveryWayOfWritingAFileIsNoticed() async throws {
-        let server = try await BurrowProcess.start(Self.quick, ["--watch"])
+        let server = try await BurrowProcess.start(Self.quick, arguments: ["--watch"])
         let admin = AdminSocketClient(server)
         var number = 1
         func next(_ change: (String) throws -> Void) async throws {

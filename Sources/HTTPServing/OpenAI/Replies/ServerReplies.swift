@@ -17,6 +17,16 @@ nonisolated package enum ServerReply {
     /// The status of `GET /health`; its body is empty, as in vLLM.
     package static func healthStatus(isServing: Bool) -> Int { isServing ? 200 : 503 }
 
+    /// `GET /livez` and `GET /readyz`: how it is, in one word.
+    package static func state(_ word: String) -> [UInt8] {
+        var writer = JSONWriter(reserving: 32)
+        writer.beginObject()
+        writer.key("status")
+        writer.value(word)
+        writer.endObject()
+        return writer.bytes
+    }
+
     /// `POST /tokenize`; `tokenStrings` only when the request asked for them.
     package static func tokenize(
         tokens: [Int], tokenStrings: [String]?, maxModelLength: Int

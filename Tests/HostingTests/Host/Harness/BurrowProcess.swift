@@ -96,12 +96,12 @@ final class BurrowProcess: Sendable {
 
     /// Starts with the manifest `text`, whose paths are absolute, and waits for its address.
     static func start(
-        _ manifest: ServedManifest, _ options: [String] = []
+        _ manifest: ServedManifest, arguments: [String] = []
     ) async throws -> BurrowProcess {
         try await onThread {
             let folder = try TestFolder()
             return try BurrowProcess(
-                try folder.write("manifest.yaml", manifest.text), options, in: folder)
+                try folder.write("manifest.yaml", manifest.text), arguments, in: folder)
         }
     }
 
