@@ -60,6 +60,7 @@ extension Reloader {
             if !wish.isPlan { reject(wish, wanted, refusal) }
         case .unchanged, nil: break
         }
+        if !wish.isPlan { onEnd() }
         wanted.then(reply)
     }
 

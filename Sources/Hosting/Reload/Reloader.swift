@@ -49,6 +49,10 @@ final class Reloader {
     private(set) var loadedLibraries = 0
     var lastCommit: Double
 
+    /// Called when a change is begun, and when it has come to an end, good or bad.
+    var onBegin: () -> Void = {}
+    var onEnd: () -> Void = {}
+
     /// The kinds whose policies the live generation has brought.
     var watchedKinds: Set<PolicyKind> = []
     var lastReloadSucceeded = true
@@ -186,6 +190,7 @@ final class Reloader {
     ) {
         pending[wish.ticket] = Pending(
             source: source, file: file, isForced: isForced, began: EventLoop.now, then: then)
+        if !wish.isPlan { onBegin() }
         perform(machine.wish(wish))
     }
 

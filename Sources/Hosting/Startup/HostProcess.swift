@@ -57,6 +57,8 @@ package final class HostProcess {
         engine.journal = CrashJournal(file: file)
         reloader = try Reloader(
             loaded, host: host, loop: loop, trial: (preflight, quarantine))
+        reloader.onBegin = { [notifier] in notifier.reloading() }
+        reloader.onEnd = { [notifier] in notifier.reloaded() }
         host.reloader = reloader
         host.quarantines = supervision.quarantines
         watchStalls(longerThan: loaded.manifest.spec.plugins.stall.value)
