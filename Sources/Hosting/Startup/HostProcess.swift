@@ -12,7 +12,8 @@ package final class HostProcess {
     private let engine: Engine
     private let host: ServingHost
     private let log: Logger
-    private let notifier: ServiceNotifier
+    /// Whom a reload tells of itself.
+    let notifier: ServiceNotifier
     private var signals: [SignalWatcher] = []
 
     /// Loads and packs everything that the manifest names. Main thread only.
