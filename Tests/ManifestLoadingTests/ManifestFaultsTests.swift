@@ -95,8 +95,8 @@ import Testing
         -> 6:12: error: spec.server.admin: missing key 'tokenFile', as tokenFile: admin.token
         server: {admin: {socket: off, tokenFile: t}}
         -> 6:12: error: spec.server.admin: missing key 'listen', as listen: 127.0.0.1:9090
-        server: {admin: {listen: 127.0.0.1:9090, tokenFile: t, token: x}}
-        -> 6:58: error: spec.server.admin: unknown key 'token'; did you mean 'tokenFile'?
+        server: {admin: {listen: 127.0.0.1:9090, tokenFile: t, tokenfile: x}}
+        -> 6:58: error: spec.server.admin: unknown key 'tokenfile' (did you mean 'tokenFile'?)
         server: {admin: {listen: "0.0.0.0:9090", tokenFile: t}}
         -> 6:28: error: spec.server.admin.listen: others can reach 0.0.0.0:9090, and would see the token: set spec.server.tls or listen on 127.0.0.1
         server: {admin: [a]}

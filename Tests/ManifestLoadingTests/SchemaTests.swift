@@ -13,12 +13,13 @@ import Testing
         return try #require(value as? [String: Any])
     }
 
-    /// The schema of the value at `path`, through `properties`, `items` and the first of `oneOf`.
+    /// The schema of the value at `path`, through `properties`, `items` and the fitting one of several.
     private func member(_ path: String, of schema: [String: Any]) throws -> [String: Any] {
         var current = schema
         for part in path.split(separator: ".") {
             if let items = current["items"] as? [String: Any] { current = items }
-            if let variants = current["oneOf"] as? [[String: Any]] {
+            let several = current["oneOf"] ?? current["anyOf"]
+            if let variants = several as? [[String: Any]] {
                 let match = variants.first { variant in
                     (variant["properties"] as? [String: Any])?[String(part)] != nil
                 }

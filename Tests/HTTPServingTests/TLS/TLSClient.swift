@@ -79,6 +79,13 @@ final class TLSClient {
         #expect(SSL_write(ssl, bytes, Int32(bytes.count)) == Int32(bytes.count))
     }
 
+    /// Takes out what would be sent first.
+    func firstFlight() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(output))
+        BIO_read(output, &bytes, Int32(bytes.count))
+        return bytes
+    }
+
     /// Says that nothing more comes.
     func end() { SSL_shutdown(ssl) }
 

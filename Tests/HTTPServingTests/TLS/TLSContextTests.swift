@@ -61,6 +61,39 @@ import Testing
         #expect(try TLSContext(certificate: old.certificate, key: old.key).isOutOfDate)
     }
 
+    /// What a client begins with.
+    @MainActor
+    private static func hello() throws -> [UInt8] {
+        let bench = try ServerBench(tls: .test())
+        defer { try? bench.close() }
+        return try TLSClient(port: bench.port).firstFlight()
+    }
+
+    @Test func noHelloTrapsASession() async throws {
+        let context = try TLSContext.test()
+        let hello = try await Self.hello()
+        #expect(hello.count > 100 && hello[0] == 0x16)
+        var random = SeededRandom(seed: 11)
+        for _ in 0..<400 {
+            let session = try #require(TLSSession(context))
+            var bytes = hello
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(
+                    in: 0...255, using: &random)
+            }
+            let cut = Int.random(in: 0...bytes.count, using: &random)
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { room in
+                for part in [bytes[..<cut], bytes[cut...]] {
+                    _ = Array(part).withUnsafeBufferPointer { session.receive($0) }
+                    let outcome = session.read(into: room)
+                    #expect(outcome != .ended)
+                    if case .bytes = outcome { Issue.record("bytes before the handshake") }
+                }
+            }
+            #expect(session.takeOutput().count < 16_384)
+        }
+    }
+
     @Test func noBytesTrapASession() throws {
         let context = try TLSContext.test()
         var random = SeededRandom(seed: 7)

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Logging
+import ManifestLoading
+import PluginLoading
 import TestSupport
 import Testing
+
+@testable import Hosting
 
 /// A host that speaks TLS, asked by curl.
 @Suite struct TLSHostTests {
@@ -82,5 +87,36 @@ import Testing
                 result.errors.contains("error: spec.server.tls.\(message)"), "\(result.errors)")
             #expect(result.errors.contains("m.yaml:5:"), "\(result.errors)")
         }
+    }
+}
+
+/// The certificate as it is read, and read again.
+@MainActor
+@Suite struct ServedCertificateTests {
+    @Test func filesAreReadAgainEachTime() throws {
+        let files = try TLSHostTests.Files()
+        let document = ManifestDocument(
+            Array(files.manifest.text.utf8), file: "m.yaml", directory: "/")
+        let policies = try ManifestReader.registry(searching: []).descriptions
+        let validation = document.validate(policies: policies.map(KnownPolicy.init(_:)))
+        let manifest = try #require(validation.manifest, "\(validation.diagnostics)")
+        let certificate = try #require(ServedCertificate(of: manifest, in: document))
+        let log = Logger(label: "test")
+        _ = try certificate.load(log)
+        let next = try SelfSignedCertificate()
+        try next.certificate.write(to: files.certificate)
+        let error = #expect(throws: HostError.self) { try certificate.load(log) }
+        #expect(error?.description.contains("spec.server.tls.key: the file") == true)
+        #expect(error?.description.hasPrefix("m.yaml:5:") == true)
+        try next.key.write(to: files.key)
+        _ = try certificate.load(log)
+        let same = try #require(ServedCertificate(of: manifest))
+        _ = try same.load(log)
+    }
+}
+
+extension [UInt8] {
+    fileprivate func write(to path: String) throws {
+        try Data(self).write(to: URL(fileURLWithPath: path))
     }
 }
