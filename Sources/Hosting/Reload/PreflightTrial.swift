@@ -3,9 +3,10 @@
 internal import ManifestLoading
 internal import PluginLoading
 internal import PolicyKit
+internal import PolicyTesting
 
-/// What is tried of a manifest before the host moves to it: its plugins are loaded, and every policy
-/// and gate that it names is made.
+/// What is tried of a manifest before the host moves to it: its plugins are loaded, every policy and
+/// gate that it names is made, and its tests of policies are run.
 nonisolated package struct PreflightTrial {
     private let say: (String) -> Void
 
@@ -38,6 +39,13 @@ nonisolated package struct PreflightTrial {
             let selection = loaded.manifest.gating(of: mixture)
             say("making gating policy '\(selection.name)' of type \(selection.type)")
             _ = try assembly.gating(selection)
+        }
+        if !loaded.manifest.spec.tests.isEmpty {
+            say("running the policy tests")
+            let report = loaded.policyTestReport()
+            guard report.isPassed else {
+                throw HostError(report.diagnostics + report.verdicts.flatMap(\.failures))
+            }
         }
         say("ending")
     }

@@ -6,7 +6,7 @@ internal import ModelLoading
 internal import PluginLoading
 package import PolicyTesting
 
-extension LoadedManifest {
+nonisolated extension LoadedManifest {
     /// Runs the tests that the manifest names, with its own policies where a test names none.
     ///
     /// It needs neither the loop nor a clock, and no model: it may be asked before a host takes on
@@ -38,7 +38,7 @@ extension LoadedManifest {
 }
 
 /// Reads files of policy tests as `test` and `validate` do.
-package enum PolicyTestReader {
+nonisolated package enum PolicyTestReader {
     /// The file at `path`, unless it says that it is something else.
     package static func file(_ path: String) -> PolicyTestFile? {
         let file = PolicyTestFile(contentsOf: path)
