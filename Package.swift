@@ -54,6 +54,7 @@ let package = Package(
         .executable(name: "burrow", targets: ["burrow"]),
         .executable(name: "ExecutorBenchmark", targets: ["ExecutorBenchmark"]),
         .executable(name: "MigrationBenchmark", targets: ["MigrationBenchmark"]),
+        .executable(name: "IsolationBenchmark", targets: ["IsolationBenchmark"]),
         .executable(name: "InstructionCount", targets: ["InstructionCount"]),
     ]
         + plugins.map { .library(name: $0, type: .dynamic, targets: [$0]) },
@@ -130,15 +131,21 @@ let package = Package(
         .target(name: "Supervision", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "LoopIO", dependencies: ["CLibuv", "CLinux"], swiftSettings: onTheLoop),
         .target(
-            name: "PluginLoading", dependencies: ["Spelling", policyKit], swiftSettings: strict),
+            name: "PluginLoading", dependencies: ["Spelling", "CPolicy", policyKit],
+            swiftSettings: strict),
+        .systemLibrary(name: "CPolicy"),
+        .target(name: "CIsolation"),
+        .target(
+            name: "PolicyIsolation", dependencies: ["CIsolation", "PluginLoading", policyKit],
+            swiftSettings: strict),
+        .target(
+            name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
         .target(
             name: "PolicyTesting",
             dependencies: [
                 "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
                 policyKit,
             ], swiftSettings: strict),
-        .target(
-            name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),
         .target(
             name: "HTTPServing", dependencies: ["StrictJSON", "Spelling", "LoopIO", "CHTTPParser"],
             swiftSettings: onTheLoop),
@@ -147,19 +154,18 @@ let package = Package(
             dependencies: [
                 "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
                 "ModelLoading",
-                "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing",
-                "Supervision",
-                policyKit,
+                "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "PolicyTesting",
+                "HTTPServing", "Supervision", policyKit,
                 log,
             ], swiftSettings: onTheLoop),
         .executableTarget(
             name: "burrow",
             dependencies: [
                 "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading",
-                "Inference",
-                "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-                "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
-                "PluginScaffolding", policyKit, policyKitTesting, arguments, log,
+                "Inference", "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration",
+                "Simulation", "StrictJSON", "MoLE", "PolicyTesting", "Tokenization",
+                "Composition", "Training", "PluginScaffolding", policyKit, policyKitTesting,
+                arguments, log,
             ], swiftSettings: strict),
 
         .executableTarget(
@@ -168,7 +174,7 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "migration", "mole", "replicas",
+                "isolation", "migration", "mole", "replicas",
             ],
             swiftSettings: strict),
 
@@ -179,6 +185,11 @@ let package = Package(
                 arguments,
             ],
             path: "Samples/Benchmarks/migration", swiftSettings: strict),
+
+        .executableTarget(
+            name: "IsolationBenchmark",
+            dependencies: ["PluginLoading", "PolicyIsolation", policyKit, arguments],
+            path: "Samples/Benchmarks/isolation", swiftSettings: strict),
 
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         .target(name: "CallgrindRequests", path: "Tests/CallgrindRequests"),
@@ -260,18 +271,22 @@ let package = Package(
         .testTarget(
             name: "PluginLoadingTests",
             dependencies: [
-                "PluginLoading", "PluginScaffolding", "Scheduling", "TestSupport", policyKit,
-                policyKitTesting,
+                "CIsolation", "PluginLoading", "PluginScaffolding", "PolicyIsolation",
+                "Scheduling", "TestSupport", policyKit, policyKitTesting,
             ], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyIsolationTests",
+            dependencies: ["PolicyIsolation", policyKit, policyKitTesting],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "PolicyTestingTests",
             dependencies: [
                 "ManifestLoading", "PluginLoading", "PolicyTesting", "Scheduling", "TestSupport",
                 policyKit,
             ], swiftSettings: strict),
-        .testTarget(
-            name: "SupervisionTests", dependencies: ["Supervision", "TestSupport"],
-            swiftSettings: strict),
         .testTarget(
             name: "HostingTests",
             dependencies: [

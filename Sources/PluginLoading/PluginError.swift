@@ -37,6 +37,8 @@ package struct PluginError: Error, Sendable, Equatable, CustomStringConvertible 
         case wrongKind
         /// The policy refused its parameters.
         case refusedParameters
+        /// The policy cannot run in a process of its own.
+        case notIsolable
         /// The private copy of the library cannot be written.
         case stateFolder
     }
@@ -51,7 +53,7 @@ package struct PluginError: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var description: String { "\(subject): \(message)" }
 
-    init(_ code: Code, _ subject: String, _ message: String) {
+    package init(_ code: Code, _ subject: String, _ message: String) {
         self.code = code
         self.subject = subject
         self.message = message

@@ -20,8 +20,11 @@ package struct PluginLibrary {
         return name.hasSuffix(".so") ? String(name.dropLast(3)) : name
     }
 
-    /// The policies in it; each has passed ``PolicyKit/Policy/declarationViolation``.
+    /// The Swift types among its policies; each has passed ``PolicyKit/Policy/declarationViolation``.
     package let policies: [any Policy.Type]
+
+    /// How the policies are known and made.
+    let entries: [PolicyEntry]
 
     /// Reads a library without running anything of it.
     ///
@@ -41,9 +44,56 @@ package struct PluginLibrary {
         _ path: String, into stateFolder: String
     ) throws(PluginError) -> PluginLibrary {
         let bytes = try LibraryFile.read(path)
-        _ = try PluginInspection(bytes, path: path, host: try HostPolicyKit.current())
+        let isForeign = try isForeign(bytes, path: path)
         let copy = try LibraryFile.keep(bytes, named: stem(of: path), in: stateFolder)
-        let policies = try export(of: path, loadedFrom: copy).policies
+        return try open(path, copy: copy, isForeign: isForeign)
+    }
+
+    /// Loads a private copy that another process keeps; it is checked as if it were new.
+    ///
+    /// - Throws: ``PluginError`` with the first fault.
+    package static func reopen(_ copy: String) throws(PluginError) -> PluginLibrary {
+        let isForeign = try isForeign(try LibraryFile.read(copy), path: copy)
+        return try open(copy, copy: copy, isForeign: isForeign)
+    }
+
+    /// Makes a policy of the library.
+    ///
+    /// - Throws: `unknownType`, or `refusedParameters` with what the policy says.
+    package func make(
+        _ type: String, values: [String: ParameterValue], seed: UInt64
+    ) throws(PluginError) -> any Policy {
+        guard let entry = entries.first(where: { $0.description.type == type }) else {
+            throw PluginError(.unknownType, type, "\(path) has no policy of this type")
+        }
+        return try entry.instance(values, seed: seed)
+    }
+
+    /// Checks a library without running anything of it; true for one with policies in C.
+    private static func isForeign(_ bytes: [UInt8], path: String) throws(PluginError) -> Bool {
+        let image = try ELFImage(bytes, path: path)
+        if try image.contents(ofSection: PluginInspection.headerSection) == nil,
+            try CPluginHandshake.isPlugin(image)
+        {
+            return true
+        }
+        _ = try PluginInspection(bytes, path: path, host: try HostPolicyKit.current())
+        return false
+    }
+
+    private static func open(
+        _ path: String, copy: String, isForeign: Bool
+    ) throws(PluginError) -> PluginLibrary {
+        let library = try map(copy, for: path)
+        guard !isForeign else {
+            let policies = try CPluginHandshake.policies(of: library, path: path)
+            return PluginLibrary(
+                path: path, loadedFrom: copy, policies: [],
+                entries: policies.map {
+                    PolicyEntry($0, origin: .library(path), loadedFrom: copy)
+                })
+        }
+        let policies = try export(of: library, path: path).policies
         guard !policies.isEmpty else {
             throw PluginError(
                 .noPolicies, path,
@@ -58,7 +108,11 @@ package struct PluginLibrary {
                         + "`\(BuildCommand.text(for: path))`")
             }
         }
-        return PluginLibrary(path: path, loadedFrom: copy, policies: policies)
+        return PluginLibrary(
+            path: path, loadedFrom: copy, policies: policies,
+            entries: policies.map {
+                PolicyEntry($0, origin: .library(path), loadedFrom: copy)
+            })
     }
 
     /// The file's name without `lib` and the extension.
@@ -69,13 +123,19 @@ package struct PluginLibrary {
         return stem.isEmpty ? "plugin" : String(stem)
     }
 
-    private static func export(
-        of path: String, loadedFrom copy: String
-    ) throws(PluginError) -> PluginExport {
+    private static func map(
+        _ copy: String, for path: String
+    ) throws(PluginError) -> UnsafeMutableRawPointer {
         guard let library = dlopen(copy, RTLD_NOW | RTLD_LOCAL | Int32(RTLD_NODELETE)) else {
             let text = dlerror().map { String(cString: $0) } ?? "no reason given"
             throw LinkerMessage.error(text, for: path, loadedFrom: copy)
         }
+        return library
+    }
+
+    private static func export(
+        of library: UnsafeMutableRawPointer, path: String
+    ) throws(PluginError) -> PluginExport {
         guard let symbol = dlsym(library, PluginInspection.entryPoint) else {
             throw PluginError(
                 .missingEntryPoint, path,

@@ -35,6 +35,18 @@ package struct PolicyDescription: Sendable, Equatable {
         self.parameters = Self.declarations(of: policy)
     }
 
+    init(
+        kind: PolicyKind, descriptor: PolicyDescriptor, parameters: [ParameterDeclaration],
+        origin: Origin
+    ) {
+        self.kind = kind
+        self.type = descriptor.type
+        self.version = descriptor.version
+        self.summary = descriptor.summary
+        self.origin = origin
+        self.parameters = parameters
+    }
+
     private static func declarations<Opened: Policy>(
         of policy: Opened.Type
     ) -> [ParameterDeclaration] {

@@ -9,12 +9,7 @@ extension PolicyRegistry {
     package func make(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any Policy {
-        let policy = try entry(of: type).policy
-        do throws(PolicyError) {
-            return try Self.instance(of: policy, values: values, seed: seed)
-        } catch {
-            throw PluginError(.refusedParameters, type, error.description)
-        }
+        try entry(of: type).instance(values, seed: seed)
     }
 
     /// As ``make(_:values:seed:)``.
@@ -23,7 +18,8 @@ extension PolicyRegistry {
     package func makeBatching(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any BatchingPolicy {
-        try kept(try make(type, values: values, seed: seed) as? any BatchingPolicy, type, .batching)
+        try checked(
+            try make(type, values: values, seed: seed) as? any BatchingPolicy, type, .batching)
     }
 
     /// As ``make(_:values:seed:)``.
@@ -32,7 +28,8 @@ extension PolicyRegistry {
     package func makeFairness(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any FairnessPolicy {
-        try kept(try make(type, values: values, seed: seed) as? any FairnessPolicy, type, .fairness)
+        try checked(
+            try make(type, values: values, seed: seed) as? any FairnessPolicy, type, .fairness)
     }
 
     /// As ``make(_:values:seed:)``.
@@ -41,7 +38,8 @@ extension PolicyRegistry {
     package func makeDispatch(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any DispatchPolicy {
-        try kept(try make(type, values: values, seed: seed) as? any DispatchPolicy, type, .dispatch)
+        try checked(
+            try make(type, values: values, seed: seed) as? any DispatchPolicy, type, .dispatch)
     }
 
     /// As ``make(_:values:seed:)``.
@@ -50,7 +48,7 @@ extension PolicyRegistry {
     package func makeMigration(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any MigrationPolicy {
-        try kept(
+        try checked(
             try make(type, values: values, seed: seed) as? any MigrationPolicy, type, .migration)
     }
 
@@ -60,7 +58,7 @@ extension PolicyRegistry {
     package func makeResidency(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any ResidencyPolicy {
-        try kept(
+        try checked(
             try make(type, values: values, seed: seed) as? any ResidencyPolicy, type, .residency)
     }
 
@@ -70,10 +68,13 @@ extension PolicyRegistry {
     package func makeGating(
         _ type: String, values: [String: ParameterValue] = [:], seed: UInt64
     ) throws(PluginError) -> any GatingPolicy {
-        try kept(try make(type, values: values, seed: seed) as? any GatingPolicy, type, .gating)
+        try checked(try make(type, values: values, seed: seed) as? any GatingPolicy, type, .gating)
     }
 
-    private func kept<Kind>(
+    /// The policy, if it is one of the wanted kind.
+    ///
+    /// - Throws: `wrongKind`.
+    package func checked<Kind>(
         _ policy: Kind?, _ type: String, _ kind: PolicyKind
     ) throws(PluginError) -> Kind {
         if let policy { return policy }
@@ -82,11 +83,5 @@ extension PolicyRegistry {
             .wrongKind, type,
             "a policy of kind \(try description(of: type).kind.rawValue), wanted is one of kind "
                 + "\(kind.rawValue): \(others.joined(separator: ", "))")
-    }
-
-    private static func instance<Opened: Policy>(
-        of type: Opened.Type, values: [String: ParameterValue], seed: UInt64
-    ) throws(PolicyError) -> any Policy {
-        try Opened(parameters: Opened.Parameters(values: values), seed: seed)
     }
 }

@@ -8,12 +8,7 @@ import Spelling
 /// A value: each generation of the host builds its own. To be used on one thread, as the policies
 /// are.
 package struct PolicyRegistry {
-    struct Entry {
-        let policy: any Policy.Type
-        let description: PolicyDescription
-    }
-
-    private(set) var entries: [String: Entry] = [:]
+    private(set) var entries: [String: PolicyEntry] = [:]
 
     /// The libraries that are loaded for this registry, in the order of the search.
     package private(set) var libraries: [PluginLibrary] = []
@@ -29,7 +24,7 @@ package struct PolicyRegistry {
             if let error = policy.declarationViolation {
                 throw PluginError(.invalidDeclaration, "\(policy)", error.description)
             }
-            try add(policy, origin: .builtIn)
+            try add(PolicyEntry(policy, origin: .builtIn))
         }
     }
 
@@ -58,7 +53,7 @@ package struct PolicyRegistry {
                 }
                 continue
             }
-            for policy in library.policies { try add(policy, origin: .library(path)) }
+            for entry in library.entries { try add(entry) }
             libraries.append(library)
         }
     }
@@ -84,7 +79,7 @@ package struct PolicyRegistry {
         try entry(of: type).description
     }
 
-    func entry(of type: String) throws(PluginError) -> Entry {
+    func entry(of type: String) throws(PluginError) -> PolicyEntry {
         if let entry = entries[type] { return entry }
         var message = "there is no policy of this type"
         if let nearest = nearestName(to: type, among: entries.keys.sorted()) {
@@ -108,16 +103,22 @@ package struct PolicyRegistry {
         try load(from: folders, stateFolder: stateFolder, cache: &cache)
     }
 
-    private mutating func add(
-        _ policy: any Policy.Type, origin: PolicyDescription.Origin
-    ) throws(PluginError) {
-        let description = PolicyDescription(policy, origin: origin)
+    /// The private copy of the library that a type is from; `nil` for one that is built in.
+    ///
+    /// - Throws: `unknownType`.
+    package func loadedLibrary(of type: String) throws(PluginError) -> String? {
+        try entry(of: type).loadedFrom
+    }
+
+    private mutating func add(_ entry: PolicyEntry) throws(PluginError) {
+        let description = entry.description
         if let existing = entries[description.type] {
             throw PluginError(
                 .duplicateType, description.type,
-                "two policies have this type: \(existing.description.origin) and \(origin); "
-                    + "rename one, or take one library out of the search folders")
+                "two policies have this type: \(existing.description.origin) and "
+                    + "\(description.origin); rename one, or take one library out of the search "
+                    + "folders")
         }
-        entries[description.type] = Entry(policy: policy, description: description)
+        entries[description.type] = entry
     }
 }

@@ -16,6 +16,6 @@ struct Burrow: ParsableCommand {
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,
             PredictCommand.self,
-            TrainCommand.self,
+            TrainCommand.self, PolicyHostCommand.self,
         ])
 }

@@ -47,12 +47,18 @@ enum Fixtures {
         policy(.gating, "uniform"), policy(.gating, "mole-gate", GateParameters.declarations),
     ]
 
+    private static let builtIn: Set<String> = [
+        "fcfs-unmerged", "arrival-order", "least-pending", "none", "lru", "uniform",
+    ]
+
     private static func policy(
         _ kind: PolicyKind, _ type: String, _ parameters: [ParameterDeclaration] = []
     ) -> KnownPolicy {
-        KnownPolicy(
+        var known = KnownPolicy(
             kind: kind, type: type, summary: "Answers \(kind.rawValue).", version: "1.0.0",
             parameters: parameters)
+        known.isBuiltIn = builtIn.contains(type)
+        return known
     }
 
     /// The smallest manifest, with `spec` added to its `spec` at an indentation of two.

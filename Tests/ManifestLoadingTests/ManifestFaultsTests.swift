@@ -229,6 +229,16 @@ import Testing
         -> 6:41: error: spec.plugins.instances[0].type: no policy has the type 'ilp-migration'; known: adapter-aware-dispatch, arrival-order, credit-fairness, dlora-batching, fcfs-unmerged, least-pending, lru, mole-gate, none, round-robin, uniform
         plugins: {instances: [{name: a, type: lru}, {name: a, type: lru}]}
         -> 6:54: error: spec.plugins.instances[1].name: 'a' is the name of another instance, at line 6
+        plugins: {instances: [{name: a, type: dlora-batching, isolation: thread}]}
+        -> 6:68: error: spec.plugins.instances[0].isolation: expected inline or process, found 'thread'
+        plugins: {instances: [{name: a, type: dlora-batching, memory: 64MiB}]}
+        -> 6:65: error: spec.plugins.instances[0].memory: limits a process of the policy's own; add `isolation: process`
+        plugins: {instances: [{name: a, type: dlora-batching, isolation: process, memory: 1MiB}]}
+        -> 6:85: error: spec.plugins.instances[0].memory: must be from 16MiB to 1TiB, found 1MiB
+        plugins: {instances: [{name: a, type: lru, isolation: process}]}
+        -> 6:57: error: spec.plugins.instances[0].isolation: 'lru' is built in, so there is nothing to contain; leave out `isolation: process`
+        plugins: {instances: [{name: a, type: mole-gate, isolation: process}]}
+        -> 6:63: error: spec.plugins.instances[0].isolation: a gate is asked by the compute thread between two layers of a step, where there is no time to wait for another process; leave out `isolation: process`
         plugins: {instances: [{name: a, type: dlora-batching, parameters: {alpah: 1}}]}
         -> 6:70: error: spec.plugins.instances[0].parameters: unknown key 'alpah' (did you mean 'alpha'?)
         plugins: {instances: [{name: a, type: dlora-batching, parameters: {alpha: 11}}]}

@@ -29,7 +29,8 @@ struct ServingLoop {
     }
 
     init(
-        _ fairness: (any FairnessPolicy)?, plansAhead: Bool, limits: BatchLimits
+        _ fairness: (any FairnessPolicy)?, batching: (any BatchingPolicy)? = nil,
+        plansAhead: Bool, limits: BatchLimits
     ) {
         var configuration = ReplicaConfiguration(
             id: ReplicaID(rawValue: 0), batchRequests: limits.requests, batchTokens: limits.tokens,
@@ -37,6 +38,7 @@ struct ServingLoop {
         configuration.pageTokens = limits.pageTokens
         var policies = ReplicaPolicies()
         policies.fairness = fairness.map { NamedPolicy(name: "tested", policy: $0) }
+        policies.batching = batching.map { NamedPolicy(name: "tested too", policy: $0) }
         scheduler = ReplicaScheduler(
             configuration, policies: policies, clock: { Instant(nanoseconds: 0) })
         self.plansAhead = plansAhead

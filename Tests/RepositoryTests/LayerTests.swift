@@ -32,7 +32,8 @@ struct LayerTests {
         ],
         "LoopIO": ["CLibuv", "CLinux"],
         "Supervision": ["CLinux"],
-        "PluginLoading": ["Spelling", "PolicyKit"],
+        "PluginLoading": ["Spelling", "CPolicy", "PolicyKit"],
+        "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
         "PolicyTesting": [
             "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
             "PolicyKit",
@@ -42,20 +43,20 @@ struct LayerTests {
         "Hosting": [
             "StrictJSON", "Spelling", "Scheduling", "ManifestLoading", "Tokenization",
             "ModelLoading",
-            "Inference", "LoopIO", "PluginLoading", "PolicyTesting", "HTTPServing", "Supervision",
-            "PolicyKit",
+            "Inference", "LoopIO", "PluginLoading", "PolicyIsolation", "PolicyTesting",
+            "HTTPServing", "Supervision", "PolicyKit",
         ],
         "burrow": [
             "Hosting", "Supervision", "Scheduling", "ManifestLoading", "ModelLoading", "Inference",
-            "PluginLoading", "Workloads", "LoadGeneration", "Simulation", "StrictJSON",
-            "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
+            "PluginLoading", "PolicyIsolation", "Workloads", "LoadGeneration", "Simulation",
+            "StrictJSON", "MoLE", "PolicyTesting", "Tokenization", "Composition", "Training",
             "PluginScaffolding", "PolicyKit", "PolicyKitTesting",
         ],
     ]
 
     static let modules = Set(layers.keys).union([
         "CLibuv", "CLibYAML", "COpenBLAS", "CPCRE2", "CHTTPParser", "CCurl", "CLibCrypto",
-        "CKernels", "CCbc", "CLinux",
+        "CKernels", "CCbc", "CLinux", "CIsolation", "CPolicy",
     ])
 
     static func imports(of path: String) throws -> [(line: Int, module: String)] {

@@ -118,7 +118,7 @@ nonisolated struct CandidateBuilder {
             refusal.changes = comparison.changes
             throw refusal
         }
-        if !comparison.kinds.isEmpty || !comparison.openedMixtures.isEmpty {
+        if comparison.needsTrial {
             try tryOut(facts.text, facts.digest)
         }
         return .built(

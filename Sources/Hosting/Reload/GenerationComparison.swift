@@ -33,6 +33,11 @@ nonisolated struct GenerationComparison {
         }
     }
 
+    /// Whether code is to be run that has not run with these words.
+    var needsTrial: Bool {
+        !kinds.isEmpty || !openedMixtures.isEmpty || changes.contains { $0.item == "tests" }
+    }
+
     /// The changes that only a new start brings about.
     var restarts: [ManifestChange] { changes.filter(\.needsRestart) }
 
@@ -81,6 +86,9 @@ nonisolated struct GenerationComparison {
             let before = old.parameters[name]?.text ?? "default"
             let after = new.parameters[name]?.text ?? "default"
             note(.changed, "\(item) \(new.name).\(name)", "\(before) → \(after)", position)
+        }
+        if old.isolatedMemory != new.isolatedMemory {
+            note(.changed, "\(item) \(new.name)", "\(old.place) → \(new.place)", position)
         }
         if old.build != new.build {
             note(.rebuilt, "\(item) \(new.type)", Self.rebuilt(old, new), position)
@@ -158,6 +166,13 @@ nonisolated struct GenerationComparison {
             removedMixtures.append(name)
             note(.removed, "mixture \(name)", "", nil)
         }
+    }
+}
+
+nonisolated extension PolicyIdentity {
+    /// Where it runs.
+    fileprivate var place: String {
+        isolatedMemory.map { "in a process of \($0.bytes >> 20) MiB" } ?? "in the host"
     }
 }
 

@@ -13,6 +13,9 @@ nonisolated struct PolicyIdentity: Sendable, Equatable {
     var version: String
     var parameters: [String: ParameterValue]
 
+    /// What its process may take, where it runs in one of its own.
+    var isolatedMemory: ByteCount?
+
     /// The build of its library; `nil` for a built-in one.
     var build: String?
 
@@ -23,6 +26,7 @@ nonisolated struct PolicyIdentity: Sendable, Equatable {
         name = selection.name
         type = selection.type
         parameters = selection.parameters
+        isolatedMemory = selection.isolatedMemory
         build = registry.build(of: selection.type)
         version = (try? registry.description(of: selection.type).version) ?? ""
         for case .string(let path) in selection.parameters.values where path.hasPrefix("/") {
@@ -40,7 +44,8 @@ nonisolated struct PolicyIdentity: Sendable, Equatable {
     fileprivate var text: String {
         let values = parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let stamps = files.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        return "\(name) \(type) \(build ?? "built in") \(values) \(stamps)"
+        let place = isolatedMemory.map { "process of \($0.bytes)" } ?? "inline"
+        return "\(name) \(type) \(place) \(build ?? "built in") \(values) \(stamps)"
     }
 }
 

@@ -100,6 +100,7 @@ nonisolated enum ManifestSettings {
         ManifestSetting("reload.tokenGapFactor") { $0.spec.reload.tokenGapFactor },
         ManifestSetting("serviceClasses", part: { $0.spec.serviceClassText }),
         ManifestSetting("tenants", part: { $0.spec.tenantText }),
+        ManifestSetting("tests", part: { "\($0.spec.tests.map(\.value))" }),
     ]
 }
 

@@ -5,8 +5,8 @@ internal import PluginLoading
 internal import PolicyKit
 internal import PolicyTesting
 
-/// What is tried of a manifest before the host moves to it: its plugins are loaded, every policy and
-/// gate that it names is made, and its tests of policies are run.
+/// What is tried of a manifest before the host moves to it: its plugins are loaded, and every policy
+/// and gate that it names is made, and its policy tests are run.
 nonisolated package struct PreflightTrial {
     private let say: (String) -> Void
 
@@ -40,13 +40,20 @@ nonisolated package struct PreflightTrial {
             say("making gating policy '\(selection.name)' of type \(selection.type)")
             _ = try assembly.gating(selection)
         }
-        if !loaded.manifest.spec.tests.isEmpty {
-            say("running the policy tests")
-            let report = loaded.policyTestReport()
-            guard report.isPassed else {
-                throw HostError(report.diagnostics + report.verdicts.flatMap(\.failures))
-            }
-        }
+        try test(loaded)
         say("ending")
+    }
+
+    /// Runs the policy tests that the manifest names.
+    ///
+    /// - Throws: the faults of their files, and the expectations that do not hold.
+    private func test(_ loaded: LoadedManifest) throws(HostError) {
+        guard !loaded.manifest.spec.tests.isEmpty else { return }
+        say("running the policy tests of \(loaded.document.file)")
+        let report = loaded.policyTestReport()
+        let faults = report.diagnostics.filter { $0.severity == .error }
+        guard faults.isEmpty else { throw HostError(faults) }
+        let failures = report.verdicts.flatMap(\.failures)
+        guard failures.isEmpty else { throw HostError(failures) }
     }
 }

@@ -56,8 +56,6 @@ package final class Engine {
     var recordings: [Int: TraceRecording] = [:]
     /// Who follows the requests.
     var workload: WorkloadRecording?
-    /// The requests of the last ten minutes.
-    var ring = WorkloadRing()
     /// The time between tokens, of late.
     var tokenGaps = TokenGaps()
     /// Where it is written which policy is being asked.
@@ -71,6 +69,8 @@ package final class Engine {
     var onAcknowledged: (() -> Void)?
     /// The gates of mixtures that a generation before has opened, while requests may need them.
     var gateMakers: [AdapterID: GateMaker] = [:]
+    /// The requests of the last ten minutes.
+    var ring = WorkloadRing()
 
     /// Starts the compute threads; `fleet` has as many replicas as `executors`.
     ///

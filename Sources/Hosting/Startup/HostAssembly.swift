@@ -7,6 +7,7 @@ package import Logging
 package import LoopIO
 internal import ManifestLoading
 internal import ModelLoading
+internal import PolicyIsolation
 internal import PolicyKit
 internal import Scheduling
 
@@ -218,7 +219,9 @@ package struct HostAssembly {
 
     private func fleet(of memory: Memory, contextLength: Int) throws(HostError) -> Fleet {
         // What a policy used, not how long the system let it wait.
-        let clock: PolicyClock = { Instant(nanoseconds: ThreadTime.nanoseconds) }
+        let clock: PolicyClock = {
+            Instant(nanoseconds: ThreadTime.nanoseconds + RemotePolicyTime.nanoseconds)
+        }
         var containment = ContainmentRules()
         containment.budget = spec.plugins.budget.value
         let policies = PolicyAssembly(loaded)

@@ -132,5 +132,6 @@ nonisolated extension KnownPolicy {
         self.init(
             kind: description.kind, type: description.type, summary: description.summary,
             version: description.version, parameters: description.parameters)
+        isBuiltIn = description.origin == .builtIn
     }
 }

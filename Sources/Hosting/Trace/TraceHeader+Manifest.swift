@@ -18,5 +18,6 @@ nonisolated extension TraceHeader.Policy {
         self.init(
             name: selection.name, type: selection.type, parameters: selection.parameters,
             seed: seed)
+        isolatedMemory = selection.isolatedMemory
     }
 }

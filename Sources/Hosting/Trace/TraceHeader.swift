@@ -32,6 +32,9 @@ nonisolated package struct TraceHeader: Sendable, Equatable {
         package var seed: UInt64
         package var state: PolicyState?
 
+        /// Set where it is to be asked in a process of its own; a recording does not say.
+        package var isolatedMemory: ByteCount?
+
         /// How often it had been asked before the recording.
         package var calls = 0
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PluginLoading
+internal import PolicyIsolation
 package import PolicyKit
 package import Scheduling
 
@@ -31,17 +32,29 @@ nonisolated package struct TraceReplay {
 
     /// Makes the policies of the header from the registry, with what they knew.
     package init(_ header: TraceHeader, registry: PolicyRegistry) throws(TraceError) {
-        let (batchingPolicy, fairnessPolicy) = (header.batching, header.fairness)
         do throws(PluginError) {
-            batching = try registry.makeBatching(
-                batchingPolicy.type, values: batchingPolicy.parameters, seed: batchingPolicy.seed)
-            fairness = try registry.makeFairness(
-                fairnessPolicy.type, values: fairnessPolicy.parameters, seed: fairnessPolicy.seed)
+            batching = try registry.checked(
+                try Self.make(header.batching, registry) as? any BatchingPolicy,
+                header.batching.type, .batching)
+            fairness = try registry.checked(
+                try Self.make(header.fairness, registry) as? any FairnessPolicy,
+                header.fairness.type, .fairness)
         } catch {
             throw TraceError(error.description)
         }
         try restore(header.batching, into: batching)
         try restore(header.fairness, into: fairness)
+    }
+
+    private static func make(
+        _ policy: TraceHeader.Policy, _ registry: PolicyRegistry
+    ) throws(PluginError) -> any Policy {
+        guard let memory = policy.isolatedMemory else {
+            return try registry.make(policy.type, values: policy.parameters, seed: policy.seed)
+        }
+        return try registry.makeIsolated(
+            policy.type, values: policy.parameters, seed: policy.seed, memory: memory,
+            settings: .program(budget: nil))
     }
 
     private mutating func restore(

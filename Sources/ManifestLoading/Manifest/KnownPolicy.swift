@@ -10,6 +10,9 @@ package struct KnownPolicy: Sendable, Equatable {
     package var version: String
     package var parameters: [ParameterDeclaration]
 
+    /// Whether it is a part of the host, which leaves nothing to isolate.
+    package var isBuiltIn = false
+
     package init(
         kind: PolicyKind, type: String, summary: String, version: String,
         parameters: [ParameterDeclaration]

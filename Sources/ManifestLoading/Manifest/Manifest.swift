@@ -27,9 +27,9 @@ package struct Manifest: Sendable, Equatable {
         package var limits = Limits()
         package var plugins = Plugins()
         package var pipeline = Pipeline()
+        package var reload = Reload()
         /// Files of policy tests, and folders of them.
         package var tests: [Located<String>] = []
-        package var reload = Reload()
     }
 
     /// When a new generation is taken back after all.
@@ -221,6 +221,15 @@ package struct Manifest: Sendable, Equatable {
         package var type = Located("")
         /// What the manifest sets; what it leaves out keeps the policy's default.
         package var parameters: [String: ParameterValue] = [:]
+        package var isolation = Located(PolicyPlace.inline)
+        /// What its process may take for itself; only where it has one.
+        package var memory: Located<ByteCount>?
+    }
+
+    /// Where a policy runs.
+    package enum PolicyPlace: String, ParameterChoice {
+        case inline
+        case process
     }
 
     /// For each question the name of an instance or a policy type.
@@ -240,6 +249,8 @@ package struct PolicySelection: Sendable, Equatable {
     package var name: String
     package var type: String
     package var parameters: [String: ParameterValue]
+    /// What its process may take for itself; `nil` where it has none.
+    package var isolatedMemory: ByteCount?
     /// Where the pipeline or a mixture names it; `nil` for a default.
     package var position: SourcePosition?
 }
@@ -259,10 +270,18 @@ extension Manifest {
         of kind: PolicyKind, _ reference: Located<String>
     ) -> PolicySelection {
         let instance = spec.plugins.instances.first { $0.name.value == reference.value }
+        let isolatedMemory: ByteCount? =
+            if let instance, instance.isolation.value == .process {
+                instance.memory?.value ?? Self.isolatedMemory
+            } else { nil }
         return PolicySelection(
             kind: kind, name: reference.value, type: instance?.type.value ?? reference.value,
-            parameters: instance?.parameters ?? [:], position: reference.position)
+            parameters: instance?.parameters ?? [:], isolatedMemory: isolatedMemory,
+            position: reference.position)
     }
+
+    /// What the process of a policy may take where the manifest does not say.
+    package static let isolatedMemory = ByteCount(256 << 20)
 }
 
 extension Manifest {

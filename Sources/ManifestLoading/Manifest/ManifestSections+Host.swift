@@ -150,10 +150,48 @@ extension Section where Root == Manifest.PolicyInstance {
                 "parameters", Form<Bool>.parameters,
                 "What the policy declares; `explain TYPE` shows it.", set: { _, _, _ in }
             ).example("{starvation: 2s}"),
+            Field(
+                "isolation", \.isolation, .scalar(),
+                """
+                Where the policy runs: inline, or in a process of its own, whose crashes and memory \
+                are its own; a call then takes some tens of microseconds more.
+                """),
+            Field(
+                "memory", \.memory, .size(ByteCount(16 << 20)...ByteCount(1 << 40)),
+                "What the policy's process may take for itself, with `isolation: process`; 256MiB "
+                    + "by default."
+            ).example("256MiB"),
         ],
         rule: { instance, place, reading in
             instance.parameters = place.parameters(ofType: instance.type, &reading)
+            instance.checkIsolation(place, &reading)
         })
+}
+
+extension Manifest.PolicyInstance {
+    fileprivate func checkIsolation(_ place: Place, _ reading: inout Reading) {
+        if let memory, isolation.value == .inline {
+            reading.report(
+                "limits a process of the policy's own; add `isolation: process`",
+                at: memory.position, path: place.path(of: "memory"))
+        }
+        guard isolation.value == .process,
+            let policy = reading.policies.first(where: { $0.type == type.value })
+        else { return }
+        let reason =
+            if policy.kind == .gating {
+                "a gate is asked by the compute thread between two layers of a step, where there is "
+                    + "no time to wait for another process"
+            } else if policy.isBuiltIn {
+                "'\(policy.type)' is built in, so there is nothing to contain"
+            } else {
+                ""
+            }
+        guard !reason.isEmpty else { return }
+        reading.report(
+            "\(reason); leave out `isolation: process`", at: isolation.position,
+            path: place.path(of: "isolation"))
+    }
 }
 
 extension Form where Value == Bool {

@@ -65,12 +65,12 @@ extension Section where Root == Manifest.Spec {
                 "pipeline", \.pipeline, .section(.pipeline),
                 "Which policy answers which question."),
             Field(
+                "reload", \.reload, .section(.reload),
+                "When a change of the running host is taken back."),
+            Field(
                 "tests", \.tests, .list(ofLocated: .path),
                 "Files of policy tests, or folders of them, that `burrow test` runs."
             ).example("[tests]"),
-            Field(
-                "reload", \.reload, .section(.reload),
-                "When a change of the running host is taken back."),
         ])
 }
 

@@ -6,18 +6,8 @@ extension Policy {
     /// The host refuses a policy with a fault: a name that no manifest can write, a kind that its
     /// protocol does not match, a parameter whose default lies outside its range.
     public static var declarationViolation: PolicyError? {
-        let descriptor = Self.descriptor
-        if !descriptor.type.isKebabCase {
-            return PolicyError(
-                "the type '\(descriptor.type)' is not in kebab case, as 'credit-fairness'")
-        }
-        if !descriptor.version.isDottedTriple {
-            return PolicyError("the version '\(descriptor.version)' is not of the form '1.2.0'")
-        }
-        if descriptor.summary.isEmpty {
-            return PolicyError("the summary is empty")
-        }
-        return kindViolation ?? Self.violation(of: Parameters.declarations)
+        descriptor.violation ?? kindViolation
+            ?? ParameterDeclaration.violation(of: Parameters.declarations)
     }
 
     private static var kindViolation: PolicyError? {
@@ -36,7 +26,24 @@ extension Policy {
                 + (names.isEmpty ? "no protocol of a kind" : "the protocol of \(names)"))
     }
 
-    private static func violation(of declarations: [ParameterDeclaration]) -> PolicyError? {
+}
+
+extension PolicyDescriptor {
+    /// The first fault in name, version and summary, or `nil`.
+    public var violation: PolicyError? {
+        if !type.isKebabCase {
+            return PolicyError("the type '\(type)' is not in kebab case, as 'credit-fairness'")
+        }
+        if !version.isDottedTriple {
+            return PolicyError("the version '\(version)' is not of the form '1.2.0'")
+        }
+        return summary.isEmpty ? PolicyError("the summary is empty") : nil
+    }
+}
+
+extension ParameterDeclaration {
+    /// The first fault in a policy's parameters, or `nil`.
+    public static func violation(of declarations: [ParameterDeclaration]) -> PolicyError? {
         var names: Set<String> = []
         for declaration in declarations {
             if !names.insert(declaration.name).inserted {

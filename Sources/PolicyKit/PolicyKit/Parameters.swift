@@ -66,6 +66,16 @@ public struct ParameterDeclaration: Sendable, Equatable {
     public let type: ParameterType
     public let defaultValue: ParameterValue
     public let documentation: String
+
+    /// Declares a parameter of a policy that is no Swift type.
+    public init(
+        name: String, type: ParameterType, defaultValue: ParameterValue, documentation: String
+    ) {
+        self.name = name
+        self.type = type
+        self.defaultValue = defaultValue
+        self.documentation = documentation
+    }
 }
 
 /// A Swift type that a parameter may have.

@@ -94,16 +94,26 @@ struct Plan: ParsableCommand {
     @Option(name: .shortAndLong, help: "Write the plan to a file, which `burrow apply` takes.")
     var output: String?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Predict what it would make of the requests of the last ten minutes.")
+    var predict = true
+
     @OptionGroup var host: HostOptions
+
+    @OptionGroup(title: "Predicted fleet") var fleet: SimulatedFleetOptions
 
     func run() throws {
         let path = WorkingFolder.absolute(manifest)
         let text = try onMainThread { () throws(HostError) in
             try ManifestText(contentsOf: path)
         }
-        let answer = try host.client.ask(
-            "POST", "/admin/plan?file=\(path.inQuery)", body: text.bytes)
+        let client = try host.client
+        let answer = try client.ask("POST", "/admin/plan?file=\(path.inQuery)", body: text.bytes)
         let reply = try host.show(answer)
+        if predict, !host.json, reply.changesPolicies {
+            say(PlannedEffect(client: client, fleet: fleet).text(of: text))
+        }
         guard reply.outcome == .planned, !reply.changes.isEmpty, let candidate = reply.candidate
         else { return }
         if let output {

@@ -64,7 +64,8 @@ struct Simulate: ParsableCommand {
         setup.costs = try SimulatedCosts.reading(costs)
         setup.seed = seed
         setup.requestedTokens = workload.maxTokens
-        let policies = try options.policies(PolicyAssembly(loaded), replicas: setup.replicas)
+        let policies = try options.policies(
+            PolicyAssembly(loaded, isLive: false), replicas: setup.replicas)
         let adapters = setup.adapters.count
         var source = try workload.source(adapters: adapters, seed: seed)
         let statistics = ReportBox(SimulationReport(adapters: adapters))

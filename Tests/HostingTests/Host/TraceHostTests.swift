@@ -47,6 +47,25 @@ struct TraceHostTests {
             #expect(replayed.output.contains(word), "\(word): \(replayed.output)")
         }
         try await checkOtherPolicies(trace, in: folder)
+        try await checkIsolatedPolicies(trace, in: folder)
+    }
+
+    /// Policies that begin afresh answer alike, wherever they run.
+    private func checkIsolatedPolicies(_ trace: String, in folder: TestFolder) async throws {
+        var replies: [String] = []
+        for keys in ["", ", isolation: process"] {
+            var manifest = Self.manifest()
+            manifest.plugins = manifest.plugins.map { $0.replacing("}", with: "\(keys)}") }
+            let reply = try await run(
+                Built.burrow,
+                [
+                    "trace", "replay", trace, "--json", "--manifest",
+                    try folder.write("fresh.yaml", manifest.text),
+                ], in: folder)
+            #expect(reply.errors == "")
+            replies.append(reply.output)
+        }
+        #expect(replies[0] == replies[1])
     }
 
     private func checkOtherPolicies(_ trace: String, in folder: TestFolder) async throws {
