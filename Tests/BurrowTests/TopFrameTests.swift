@@ -28,7 +28,7 @@ import Testing
         #expect(lines[23] == "q quit   s sort: requests   p pause")
         #expect(
             lines.prefix(12) == [
-                "quick: sample, bf16, up 1m 40s, 3 requests",
+                "quick: sample, bf16, up 1m 40s, generation 3, 3 requests",
                 "",
                 "REPLICA  MODE                 RUN  WAIT    KV  TOK/S  PROMPT/S  MERGED",
                 "      0  merged on adapter-1    2     1  25 %    500      0.50  1/1 adapter-1 +…",
@@ -56,7 +56,7 @@ import Testing
         let lines = frame(40, 10, replicas: 4, adapters: 9)
         #expect(
             lines == [
-                "quick: sample, bf16, up 1m 40s, 3 reque…",
+                "quick: sample, bf16, up 1m 40s, generat…",
                 "REPLICA  MODE            RUN  WAIT    KV",
                 "      0  merged on ada…    2     1  25 %",
                 "… 3 more",
@@ -109,7 +109,7 @@ import Testing
             frame.current.isDraining = true
             frame.isPaused = true
         }
-        #expect(lines[0] == "quick: sample, bf16, up 1m 40s, 3 requests, draining, paused")
+        #expect(lines[0] == "quick: sample, bf16, up 1m 40s, generation 3, 3 requests, draining, paused")
         #expect(lines.last == "q quit   s sort: requests   p go on")
     }
 

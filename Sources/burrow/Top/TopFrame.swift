@@ -58,7 +58,7 @@ struct TopFrame {
     private var host: String {
         var words = [
             "\(current.name.printable): \(current.model.name.printable)", current.model.dtype,
-            "up \(HumanText.duration(current.uptime))",
+            "up \(HumanText.duration(current.uptime))", "generation \(current.generation)",
             HumanText.counted(current.unfinishedRequests, "request"),
         ]
         if current.isDraining { words.append("draining") }

@@ -36,7 +36,7 @@ struct SupervisionHostTests {
         let folder = try TestFolder()
         let plugins = try WaywardPolicy.copy(to: folder)
         let server = try await BurrowProcess.start(
-            Self.manifest(does, in: plugins, after: 3, stall: stall), ["--supervised"])
+            Self.manifest(does, in: plugins, after: 3, stall: stall), arguments: ["--supervised"])
         let client = Client(server)
         // A client that is there before and asks nothing meanwhile.
         let port = server.port
@@ -70,7 +70,7 @@ struct SupervisionHostTests {
         let folder = try TestFolder()
         let plugins = try WaywardPolicy.copy(to: folder)
         let server = try await BurrowProcess.start(
-            Self.manifest("traps", in: plugins, after: 40), ["--supervised"])
+            Self.manifest("traps", in: plugins, after: 40), arguments: ["--supervised"])
         let stream = try await Client(server).stream(
             "/v1/chat/completions",
             SampleModel.longChat("roman", choices: 1, ["stream": true]))
