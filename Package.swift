@@ -177,7 +177,7 @@ let package = Package(
             path: "Samples/Benchmarks",
             exclude: [
                 "README.md", "RESULTS.md", "accuracy", "calibration", "dlora", "executor", "fleet",
-                "isolation", "migration", "mole", "replicas",
+                "isolation", "migration", "mole", "reload", "replicas",
             ],
             swiftSettings: strict),
 

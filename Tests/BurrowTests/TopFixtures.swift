@@ -11,7 +11,8 @@ enum TopFixtures {
     ) -> HostStatus {
         let all = (0..<replicas).map { replica(number: $0, adapters: adapters) }
         return HostStatus(
-            version: "0.1.0", name: "quick", processIdentifier: 7, uptime: seconds, generation: 3, digest: "abc",
+            version: "0.1.0", name: "quick", processIdentifier: 7, uptime: seconds, generation: 3,
+            digest: "abc",
             isDraining: false, unfinishedRequests: 3,
             model: .init(
                 name: "sample", root: "/m", family: "llama", dtype: "bf16", parameters: 1,

@@ -109,7 +109,7 @@ import Testing
             frame.current.isDraining = true
             frame.isPaused = true
         }
-        #expect(lines[0] == "quick: sample, bf16, up 1m 40s, generation 3, 3 requests, draining, paused")
+        #expect(lines[0].hasSuffix("generation 3, 3 requests, draining, paused"))
         #expect(lines.last == "q quit   s sort: requests   p go on")
     }
 

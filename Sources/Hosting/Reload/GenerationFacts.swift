@@ -122,7 +122,8 @@ nonisolated struct GenerationFacts: Sendable {
 
     private static func digest(
         of text: ManifestText, _ policies: [PolicyKind: PolicyIdentity],
-        _ gates: [String: PolicyIdentity], _ adapters: [DeclaredAdapter], _ secrets: [String: FileStamp]
+        _ gates: [String: PolicyIdentity], _ adapters: [DeclaredAdapter],
+        _ secrets: [String: FileStamp]
     ) throws(HostError) -> String {
         var parts = [text.directory, String(decoding: text.bytes, as: UTF8.self)]
         parts += policies.sorted { $0.key.rawValue < $1.key.rawValue }.map {

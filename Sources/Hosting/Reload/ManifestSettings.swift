@@ -53,12 +53,16 @@ nonisolated enum ManifestSettings {
         ManifestSetting("metadata.name", needsRestart: true) { $0.metadata.name },
         ManifestSetting("server.listen", needsRestart: true) { $0.spec.server.listen },
         ManifestSetting("server.admin", needsRestart: true) { $0.spec.server.admin },
-        ManifestSetting("server.adminListener", needsRestart: true, part: {
-            $0.spec.server.adminListener.map { "\($0.listen.value)" } ?? "none"
-        }),
-        ManifestSetting("server.tls", needsRestart: true, part: {
-            $0.spec.server.tls.map { "\($0.certificate.value), \($0.key.value)" } ?? "none"
-        }),
+        ManifestSetting(
+            "server.adminListener", needsRestart: true,
+            part: {
+                $0.spec.server.adminListener.map { "\($0.listen.value)" } ?? "none"
+            }),
+        ManifestSetting(
+            "server.tls", needsRestart: true,
+            part: {
+                $0.spec.server.tls.map { "\($0.certificate.value), \($0.key.value)" } ?? "none"
+            }),
         ManifestSetting("model", needsRestart: true, part: { $0.spec.model.text }),
         ManifestSetting("model.cache", needsRestart: true, part: { $0.spec.model.cacheText }),
         ManifestSetting("replicas.count", needsRestart: true) { $0.spec.replicas.count },
