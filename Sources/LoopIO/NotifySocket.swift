@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLibuv
 internal import Glibc
 
 /// The socket on which whoever started the process is told how it stands: datagrams, one way.
