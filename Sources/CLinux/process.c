@@ -76,7 +76,8 @@ int burrow_spawn(
     return result;
 }
 
-ssize_t burrow_send(int socket, const void *bytes, size_t length, const int *descriptors, int count) {
+ssize_t burrow_send(
+    int socket, const void *bytes, size_t length, const int *descriptors, int count) {
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int) * BURROW_MOST_DESCRIPTORS)];

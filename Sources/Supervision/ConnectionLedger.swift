@@ -24,6 +24,8 @@ package struct ConnectionLedger: Sendable {
 
     private enum Phase: Sendable, Equatable {
         case idle
+        /// The request is on its way to the host.
+        case reading
         /// The request is on its way to the supervisor, or with it as a whole.
         case asked(isWhole: Bool)
         case began(ResponseForm)
@@ -49,7 +51,9 @@ package struct ConnectionLedger: Sendable {
         switch message {
         case .opened(let id, let peer):
             if clients[id] == nil { clients[id] = Client(peer: peer) }
-        case .asked(let id, let part, let isLast): ask(id, part, isLast)
+        case .reading(let id, let part): add(part, to: id, .reading, after: [.reading])
+        case .asked(let id, let part, let isLast):
+            add(part, to: id, .asked(isWhole: isLast), after: [.asked(isWhole: false)])
         case .began(let id, let form): clients[id]?.phase = .began(form)
         case .answered(let id):
             clients[id]?.phase = .idle
@@ -62,16 +66,19 @@ package struct ConnectionLedger: Sendable {
         }
     }
 
-    private mutating func ask(_ id: UInt64, _ part: [UInt8], _ isLast: Bool) {
+    /// Adds a part of a request; in another phase than those before, it is the first part.
+    private mutating func add(
+        _ part: [UInt8], to id: UInt64, _ phase: Phase, after before: [Phase]
+    ) {
         guard var client = clients[id] else { return }
         clients[id] = nil
         defer { clients[id] = client }
-        if client.phase != .asked(isWhole: false) {
+        if !before.contains(client.phase) {
             requestBytes -= client.request.count
             client.request = []
             client.isKept = true
         }
-        client.phase = .asked(isWhole: isLast)
+        client.phase = phase
         guard client.isKept, requestBytes + part.count <= Self.mostRequestBytes else {
             requestBytes -= client.request.count
             client.request = []
@@ -100,7 +107,7 @@ package struct ConnectionLedger: Sendable {
                 continue
             }
             clients[id]?.phase = .idle
-            clients[id]?.retries += request == nil ? 0 : 1
+            if client.phase != .reading { clients[id]?.retries += request == nil ? 0 : 1 }
             forgetRequest(of: id)
         }
         return result
@@ -109,6 +116,9 @@ package struct ConnectionLedger: Sendable {
     private static func disposition(of client: Client) -> Disposition {
         switch client.phase {
         case .idle: .handOver(request: nil, peer: client.peer)
+        case .reading where client.isKept:
+            .handOver(request: client.request, peer: client.peer)
+        case .reading: .refuse
         case .asked(true) where client.isKept && client.retries < mostRetries:
             .handOver(request: client.request, peer: client.peer)
         case .asked: .refuse

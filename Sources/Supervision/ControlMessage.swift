@@ -18,7 +18,9 @@ package enum ControlMessage: Sendable, Equatable {
     case ready
     /// Host: a client is there; with the descriptor. Supervisor: take this client over; likewise.
     case opened(id: UInt64, peer: String)
-    /// A part of the client's request.
+    /// Host: bytes of a request that has not come whole yet, as they came.
+    case reading(id: UInt64, part: [UInt8])
+    /// A part of the client's whole request, in place of what was read of it.
     case asked(id: UInt64, part: [UInt8], isLast: Bool)
     /// Host: the response is about to begin.
     case began(id: UInt64, ResponseForm)
@@ -48,6 +50,7 @@ package enum ControlMessage: Sendable, Equatable {
         case .answered(let id): Self.packet(6, id)
         case .closed(let id): Self.packet(7, id)
         case .handedOver: Self.packet(8)
+        case .reading(let id, let part): Self.packet(9, id, 0, part)
         }
     }
 
@@ -73,6 +76,7 @@ package enum ControlMessage: Sendable, Equatable {
         case 6: self = .answered(id: id)
         case 7: self = .closed(id: id)
         case 8: self = .handedOver
+        case 9: self = .reading(id: id, part: Array(rest))
         default: return nil
         }
     }

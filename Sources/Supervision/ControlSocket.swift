@@ -46,6 +46,16 @@ package final class ControlSocket {
         } while !rest.isEmpty
     }
 
+    /// Sends bytes of a request that is not whole.
+    package func sendRead(_ bytes: [UInt8], of id: UInt64) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(ControlMessage.mostPart)
+            rest = rest.dropFirst(part.count)
+            send(.reading(id: id, part: Array(part)))
+        }
+    }
+
     /// Waits for a message.
     ///
     /// - Returns: `nil` when the other side is gone; what is no message is passed over.

@@ -11,7 +11,8 @@ struct Burrow: ParsableCommand {
         version: BurrowVersion.text,
         subcommands: [
             Serve.self, Status.self, Top.self, Plan.self, Apply.self, Reload.self, RollBack.self,
-            Generations.self, ResetToDefault.self, PreflightCommand.self, TraceCommand.self,
+            Generations.self, ResetToDefault.self, ShadowCommand.self, PreflightCommand.self,
+            TraceCommand.self,
             Generate.self, Validate.self, PolicyTestCommand.self, Schema.self,
             Explain.self, ExplainGate.self, PluginCommand.self, AdapterCommand.self,
             ComposeCommand.self, Bench.self, Calibrate.self, Simulate.self,

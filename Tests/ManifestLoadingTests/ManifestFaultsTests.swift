@@ -64,7 +64,7 @@ import Testing
     /// Lines of `spec`, each with the faults that a manifest has which holds that line.
     static let singleFaults = #"""
         nothing: 1
-        -> 6:3: error: spec: unknown key 'nothing'; known: server, model, adapters, mixtures, serviceClasses, tenants, replicas, limits, plugins, pipeline, tests, reload
+        -> 6:3: error: spec: unknown key 'nothing'; known: server, model, adapters, mixtures, serviceClasses, tenants, replicas, limits, plugins, pipeline, reload, tests
         server: {listen: 8080}
         -> 6:20: error: spec.server.listen: expected host:port, as 127.0.0.1:8080, found '8080'
         server: {listen: ":8080"}

@@ -26,6 +26,16 @@ struct ConnectionLedgerTests {
             ], .handOver(request: [1, 2], peer: "p")
         ),
         ([.opened(id: 1, peer: "p"), .asked(id: 1, part: [1], isLast: false)], .refuse),
+        (
+            [
+                .opened(id: 1, peer: "p"), .reading(id: 1, part: [1]), .reading(id: 1, part: [2]),
+            ], .handOver(request: [1, 2], peer: "p")
+        ),
+        (
+            [.opened(id: 1, peer: "p"), .reading(id: 1, part: [1])]
+                + [.asked(id: 1, part: request, isLast: true)],
+            .handOver(request: request, peer: "p")
+        ),
         (asked() + [.began(id: 1, .whole)], .cutOff),
         (asked() + [.began(id: 1, .chunkedEvents)], .endStream(.chunkedEvents)),
         (asked() + [.began(id: 1, .plainEvents)], .endStream(.plainEvents)),
@@ -71,7 +81,8 @@ struct ConnectionLedgerTests {
     @Test(arguments: [
         ControlMessage.listening, .ready, .handedOver, .opened(id: 1 << 40, peer: "127.0.0.1:9"),
         .asked(id: 7, part: [1, 2, 3], isLast: true), .asked(id: 7, part: [], isLast: false),
-        .began(id: .max, .chunkedEvents), .answered(id: 0), .closed(id: 3),
+        .reading(id: 7, part: [9]), .began(id: .max, .chunkedEvents), .answered(id: 0),
+        .closed(id: 3),
     ])
     func messagesComeBackAsTheyWere(_ message: ControlMessage) {
         #expect(ControlMessage(message.bytes) == message)

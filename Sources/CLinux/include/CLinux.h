@@ -32,7 +32,8 @@ int burrow_spawn(
     int count);
 
 // Sends a message with descriptors, of which there may be none. Gives the bytes sent.
-ssize_t burrow_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
+ssize_t burrow_send(
+    int socket, const void *bytes, size_t length, const int *descriptors, int count);
 
 // Receives a message; count holds the room for descriptors and then how many came, which close on
 // exec. Gives the bytes of the message, 0 at the end. A message that did not fit is -EMSGSIZE, and

@@ -15,6 +15,8 @@ package nonisolated enum ResponseEnding: Sendable, Equatable {
 package struct ConnectionEscrow {
     /// A client is there, at this descriptor.
     package var opened: (_ id: Int, _ descriptor: Int32, _ peer: String) -> Void
+    /// Bytes of a request that is not whole yet, as they came.
+    package var reading: (_ id: Int, _ bytes: [UInt8]) -> Void
     /// A whole request, as bytes that mean the same.
     package var asked: (_ id: Int, _ request: [UInt8]) -> Void
     /// The first bytes of a response are about to go out.
@@ -25,11 +27,13 @@ package struct ConnectionEscrow {
 
     package init(
         opened: @escaping (_ id: Int, _ descriptor: Int32, _ peer: String) -> Void,
+        reading: @escaping (_ id: Int, _ bytes: [UInt8]) -> Void,
         asked: @escaping (_ id: Int, _ request: [UInt8]) -> Void,
         began: @escaping (_ id: Int, _ ending: ResponseEnding) -> Void,
         answered: @escaping (_ id: Int) -> Void, closed: @escaping (_ id: Int) -> Void
     ) {
         self.opened = opened
+        self.reading = reading
         self.asked = asked
         self.began = began
         self.answered = answered

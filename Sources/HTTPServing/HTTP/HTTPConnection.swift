@@ -27,8 +27,10 @@ final class HTTPConnection {
     func start(with bytes: [UInt8] = [], isAdopted: Bool = false) {
         stream.onBytes = { [self] bytes in
             let now = server.loop.now
+            let wasResponding = machine.phase == .responding
             bytes.withUnsafeBufferPointer { machine.received($0, at: now) }
             pump()
+            if !wasResponding { noteUnfinished(bytes) }
         }
         stream.onEnd = { [self] in
             machine.peerEnded()
@@ -180,6 +182,14 @@ final class HTTPConnection {
     }
 
     // MARK: - Escrow
+
+    /// A request whose rest has yet to come is lost with this process but for these bytes.
+    private func noteUnfinished(_ bytes: Span<UInt8>) {
+        guard let escrow, machine.phase == .readingHead || machine.phase == .readingBody else {
+            return
+        }
+        escrow.reading(id, bytes.withUnsafeBufferPointer { Array($0) })
+    }
 
     /// Who could go on with this connection: nobody where it is encrypted with keys of ours.
     private var escrow: ConnectionEscrow? { stream is LoopStream ? server.escrow : nil }

@@ -13,12 +13,17 @@ nonisolated enum ReloadRoute: Sendable, Equatable {
     case reload
     case rollBack(to: Int?)
     case reset
+    case shadow
+    case startShadow(ManifestText)
+    case promoteShadow
+    case stopShadow
 
     /// The paths and their methods, as messages list them.
     static let methods: [(path: String, methods: [String])] = [
         ("/admin/manifest", ["GET", "PUT"]), ("/admin/plan", ["POST"]),
         ("/admin/reload", ["POST"]), ("/admin/generations", ["GET"]),
         ("/admin/rollback", ["POST"]), ("/admin/reset", ["POST"]),
+        ("/admin/shadow", ["GET", "PUT", "DELETE"]), ("/admin/shadow/promote", ["POST"]),
     ]
 
     /// The question of a request, or `nil` for another path. A manifest without a name of its own is
@@ -51,6 +56,10 @@ nonisolated enum ReloadRoute: Sendable, Equatable {
         case ("/admin/reload", _): self = .reload
         case ("/admin/generations", _): self = .generations
         case ("/admin/reset", _): self = .reset
+        case ("/admin/shadow", "PUT"): self = .startShadow(Self.text(of: request, live))
+        case ("/admin/shadow", "DELETE"): self = .stopShadow
+        case ("/admin/shadow", _): self = .shadow
+        case ("/admin/shadow/promote", _): self = .promoteShadow
         default: self = .rollBack(to: try Self.number(request))
         }
     }
@@ -109,6 +118,18 @@ extension AdminSurface {
         case .reload: reloader.reload(by: .admin, then: reply)
         case .rollBack(let number): try reloader.rollBack(to: number, then: reply)
         case .reset: reloader.reset(then: reply)
+        case .shadow: exchange.respond(status: 200, body: Self.body(try reloader.shadowReport()))
+        case .startShadow(let text):
+            reloader.startShadow(text) { result in
+                switch result {
+                case .success(let report):
+                    exchange.respond(status: 200, body: Self.body(report))
+                case .failure(let error): exchange.respond(error)
+                }
+            }
+        case .stopShadow:
+            exchange.respond(status: 200, body: Self.body(try reloader.stopShadow()))
+        case .promoteShadow: try reloader.promoteShadow(then: reply)
         }
         return true
     }

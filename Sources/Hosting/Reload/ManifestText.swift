@@ -32,11 +32,15 @@ nonisolated package struct ManifestText: Sendable, Equatable {
         directory = Self.directory(of: path)
     }
 
-    /// The folder of the file at `path`, absolute.
+    /// The folder of the file at `path`, absolute and without symbolic links, so that it is the same
+    /// however it is named. A link at the file's own place is not followed.
     package static func directory(of path: String) -> String {
         let current = FileManager.default.currentDirectoryPath
         let absolute = path.hasPrefix("/") ? path : "\(current)/\(path)"
-        return "/" + absolute.split(separator: "/").dropLast().joined(separator: "/")
+        let folder = "/" + absolute.split(separator: "/").dropLast().joined(separator: "/")
+        guard let resolved = realpath(folder, nil) else { return folder }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// The document, with the environment of this process.

@@ -14,8 +14,8 @@ nonisolated package struct Preflight: Sendable {
         case faults([String])
     }
 
-    /// Longer and it is given up.
-    package var deadline = Duration.seconds(30)
+    /// Longer and it is given up; of processor time it may take half a minute.
+    package var deadline = Duration.seconds(120)
 
     /// The program and its first arguments.
     package var program: String

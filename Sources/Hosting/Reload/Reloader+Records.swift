@@ -51,6 +51,7 @@ extension Reloader {
                 reply.states = engine.carryStates(into: built)
                 reply.reason = engine.lack(for: built)
                 candidate = nil
+                planned[wish.ticket]?(built)
             }
         case .refused(let refusal):
             reply.candidate = refusal.digest
@@ -60,6 +61,7 @@ extension Reloader {
             if !wish.isPlan { reject(wish, wanted, refusal) }
         case .unchanged, nil: break
         }
+        planned[wish.ticket] = nil
         if !wish.isPlan { onEnd() }
         wanted.then(reply)
     }

@@ -32,6 +32,7 @@ final class Reloader {
     var machine: ReloadMachine
     var history = GenerationHistory()
     var pending: [Int: Pending] = [:]
+    var planned: [Int: (Candidate) -> Void] = [:]
     var candidate: Candidate?
     private var nextTicket = 1
     var bad: [String: String] = [:]
@@ -131,10 +132,16 @@ final class Reloader {
     }
 
     /// Puts a manifest in force, or only plans it.
-    func apply(_ text: ManifestText, _ terms: ApplyTerms, then: @escaping (ReloadReply) -> Void) {
+    ///
+    /// `onPlanned` is given what was built for a plan, before `then` is called.
+    func apply(
+        _ text: ManifestText, _ terms: ApplyTerms, onPlanned: ((Candidate) -> Void)? = nil,
+        then: @escaping (ReloadReply) -> Void
+    ) {
         var wish = ReloadWish(ticket: makeTicket(), origin: .admin)
         wish.base = terms.base
         wish.isPlan = terms.isPlan
+        planned[wish.ticket] = onPlanned
         begin(wish, .text(text), file: text.file, isForced: terms.isForced, then: then)
     }
 

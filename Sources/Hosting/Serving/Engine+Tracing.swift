@@ -15,7 +15,7 @@ extension Engine {
         recordings[replica] = recording
         recording.onEnd = { [weak self] in
             self?.recordings[replica] = nil
-            self?.fleet.stopRecording(on: id)
+            self?.stopRecording(on: id)
         }
         recording.start(
             TraceHeader(
@@ -35,8 +35,36 @@ extension Engine {
 
     /// Hands on what was recorded.
     func passRecords(of replica: Int) {
-        guard let recording = recordings[replica] else { return }
-        recording.take(fleet.takeRecords(of: ReplicaID(rawValue: replica)))
+        let id = ReplicaID(rawValue: replica)
+        guard fleet[id].isRecording else { return }
+        let records = fleet.takeRecords(of: id)
+        recordings[replica]?.take(records)
+        guard let shadow else { return }
+        shadow.take(records ?? [], of: replica)
+        shadow.take(fleet.takeDispatchRecords())
+    }
+
+    /// Ends the recording of a replica that nobody follows any more.
+    private func stopRecording(on id: ReplicaID) {
+        if shadow == nil, recordings[id.rawValue] == nil { fleet.stopRecording(on: id) }
+    }
+
+    /// Lets policies decide beside those that are live, from now on.
+    func start(_ shadow: Shadow) {
+        self.shadow = shadow
+        for index in replicas.indices {
+            let id = ReplicaID(rawValue: index)
+            if !fleet[id].isRecording { _ = fleet.startRecording(on: id) }
+        }
+        fleet.recordDispatch(true)
+    }
+
+    /// Ends what ``start(_:)`` began.
+    func stopShadow() {
+        shadow?.close()
+        shadow = nil
+        fleet.recordDispatch(false)
+        for index in replicas.indices { stopRecording(on: ReplicaID(rawValue: index)) }
     }
 }
 

@@ -56,6 +56,8 @@ package final class Engine {
     var recordings: [Int: TraceRecording] = [:]
     /// Who follows the requests.
     var workload: WorkloadRecording?
+    /// Policies that decide beside those that are live, without effect.
+    var shadow: Shadow?
     /// The time between tokens, of late.
     var tokenGaps = TokenGaps()
     /// Where it is written which policy is being asked.

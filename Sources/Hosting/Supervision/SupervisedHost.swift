@@ -37,6 +37,7 @@ final class SupervisedHost {
         self.loop = loop
         server.escrow = ConnectionEscrow(
             opened: { control.send(.opened(id: UInt64($0), peer: $2), with: $1) },
+            reading: { control.sendRead($1, of: UInt64($0)) },
             asked: { control.send($1, of: UInt64($0)) },
             began: { control.send(.began(id: UInt64($0), ResponseForm($1))) },
             answered: { control.send(.answered(id: UInt64($0))) },

@@ -27,11 +27,23 @@ nonisolated package struct TraceReplay {
     /// What may make answers differ through no fault of the policies.
     package private(set) var notes: [String] = []
 
-    private let batching: any BatchingPolicy
-    private let fairness: any FairnessPolicy
+    /// The time of each call of the policies.
+    package private(set) var callTimes = CallTimes()
+
+    /// `nil` where nobody is asked in its kind.
+    private let batching: (any BatchingPolicy)?
+    private let fairness: (any FairnessPolicy)?
+
+    /// Asks policies that are there already, with what they know.
+    init(batching: (any BatchingPolicy)?, fairness: (any FairnessPolicy)?) {
+        self.batching = batching
+        self.fairness = fairness
+    }
 
     /// Makes the policies of the header from the registry, with what they knew.
     package init(_ header: TraceHeader, registry: PolicyRegistry) throws(TraceError) {
+        let batching: any BatchingPolicy
+        let fairness: any FairnessPolicy
         do throws(PluginError) {
             batching = try registry.checked(
                 try Self.make(header.batching, registry) as? any BatchingPolicy,
@@ -42,6 +54,8 @@ nonisolated package struct TraceReplay {
         } catch {
             throw TraceError(error.description)
         }
+        self.batching = batching
+        self.fairness = fairness
         try restore(header.batching, into: batching)
         try restore(header.fairness, into: fairness)
     }
@@ -81,9 +95,9 @@ nonisolated package struct TraceReplay {
         switch record {
         case .decision(let decision): return replay(decision)
         case .observation(let observation, let isBuiltIn):
-            if !isBuiltIn { batching.observe(observation) }
+            if !isBuiltIn { batching?.observe(observation) }
         case .settlement(let settlement, let isBuiltIn):
-            if !isBuiltIn { fairness.settle(settlement) }
+            if !isBuiltIn { fairness?.settle(settlement) }
         }
         return []
     }
@@ -91,14 +105,14 @@ nonisolated package struct TraceReplay {
     private mutating func replay(_ decision: Decision) -> [Difference] {
         decisions += 1
         var found: [Difference] = []
-        if let exchange = decision.fairness, !exchange.isBuiltIn {
+        if let fairness, let exchange = decision.fairness, !exchange.isBuiltIn {
             let recorded = text(of: exchange) { Self.text(of: $0) }
-            let replayed = arrange(exchange)
+            let replayed = arrange(exchange, by: fairness)
             if let one = compare(recorded, replayed, .fairness, decision) { found.append(one) }
         }
-        if let exchange = decision.batching, !exchange.isBuiltIn {
+        if let batching, let exchange = decision.batching, !exchange.isBuiltIn {
             let recorded = text(of: exchange) { Self.text(of: $0) }
-            let replayed = plan(exchange)
+            let replayed = plan(exchange, by: batching)
             if let one = compare(recorded, replayed, .batching, decision) { found.append(one) }
         }
         if decision.isStandIn { standIns += 1 }
@@ -119,10 +133,13 @@ nonisolated package struct TraceReplay {
 
     // MARK: - Asking
 
-    private func arrange(
-        _ exchange: PolicyExchange<FairnessContext, FairnessArrangement>
+    private mutating func arrange(
+        _ exchange: PolicyExchange<FairnessContext, FairnessArrangement>,
+        by fairness: any FairnessPolicy
     ) -> String {
         var arrangement = FairnessArrangement(order: Array(exchange.requests.indices))
+        let start = ThreadTime.nanoseconds
+        defer { callTimes.note(since: start) }
         do throws(PolicyError) {
             try fairness.arrange(exchange.requests.span, in: exchange.context, into: &arrangement)
         } catch {
@@ -131,8 +148,12 @@ nonisolated package struct TraceReplay {
         return Self.text(of: arrangement)
     }
 
-    private func plan(_ exchange: PolicyExchange<BatchingContext, BatchPlan>) -> String {
+    private mutating func plan(
+        _ exchange: PolicyExchange<BatchingContext, BatchPlan>, by batching: any BatchingPolicy
+    ) -> String {
         var plan = BatchPlan()
+        let start = ThreadTime.nanoseconds
+        defer { callTimes.note(since: start) }
         do throws(PolicyError) {
             try batching.plan(exchange.requests.span, in: exchange.context, into: &plan)
         } catch {
@@ -159,6 +180,28 @@ nonisolated package struct TraceReplay {
         let entries = plan.entries.map { "\($0.index):\($0.tokens)" }.joined(separator: " ")
         return "\(plan.mode.text) [\(entries)]"
             + (plan.prepares.map { ", prepares \($0.rawValue)" } ?? "")
+    }
+}
+
+/// How long calls took, in processor time.
+nonisolated package struct CallTimes: Codable, Sendable, Equatable {
+    package private(set) var calls = 0
+    package private(set) var seconds = 0.0
+    package private(set) var longest = 0.0
+
+    package init() {}
+
+    init(calls: Int, seconds: Double, longest: Double) {
+        self.calls = calls
+        self.seconds = seconds
+        self.longest = longest
+    }
+
+    mutating func note(since start: Int64) {
+        let took = Double(max(0, ThreadTime.nanoseconds - start)) / 1e9
+        calls += 1
+        seconds += took
+        longest = max(longest, took)
     }
 }
 

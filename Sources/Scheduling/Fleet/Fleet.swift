@@ -12,6 +12,9 @@ package struct Fleet {
     /// Requests that wait for their first iteration.
     package private(set) var waitingRequests = 0
 
+    /// What the dispatch policy was asked and answered, where somebody wants to know.
+    package internal(set) var dispatchRecords: [DispatchRecord]?
+
     var dispatch: PolicyGuard<any DispatchPolicy>
     var migration: FleetMigration
     var routes: [RequestID: Int] = [:]
@@ -183,6 +186,7 @@ package struct Fleet {
             fault = (.threw, error.description)
         }
         dispatch.settle(call, fault: fault, at: now)
+        record(snapshot, choice, at: now)
         if let choice { return choice }
         let id = try? dispatch.builtIn.choose(for: snapshot, among: board.snapshots.span, at: now)
         return id?.rawValue ?? 0

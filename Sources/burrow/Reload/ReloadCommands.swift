@@ -183,7 +183,7 @@ struct ResetToDefault: ParsableCommand {
 
 extension String {
     /// As a value in the query of a target.
-    fileprivate var inQuery: String {
+    var inQuery: String {
         addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
     }
 }
