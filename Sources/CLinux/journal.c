@@ -48,6 +48,13 @@ size_t burrow_journal_name_of(const burrow_journal *journal, uint32_t index, cha
     return length;
 }
 
+uint32_t burrow_journal_own_thread(void) {
+    static _Atomic uint32_t threads;
+    static _Thread_local uint32_t own;
+    if (own == 0) own = 1 + atomic_fetch_add(&threads, 1) % (BURROW_JOURNAL_THREADS - 1);
+    return own;
+}
+
 void burrow_journal_enter(burrow_journal *journal, uint32_t thread, uint32_t index, uint64_t now) {
     if (thread >= BURROW_JOURNAL_THREADS) return;
     atomic_store_explicit(&journal->threads[thread].index, index, memory_order_relaxed);

@@ -25,8 +25,11 @@ package final class CrashJournal: @unchecked Sendable {
         }
     }
 
-    /// The thread of the loop; replica `i` has thread `i + 1`.
+    /// The thread of the loop; others have numbers of their own.
     package static let loopThread = 0
+
+    /// The number of the calling thread, which is not the loop's.
+    package static var ownThread: Int { Int(burrow_journal_own_thread()) }
 
     /// How many names there is room for.
     package static let mostNames = Int(BURROW_JOURNAL_NAMES)

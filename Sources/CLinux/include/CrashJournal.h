@@ -31,6 +31,9 @@ size_t burrow_journal_name_of(const burrow_journal *journal, uint32_t index, cha
 void burrow_journal_enter(burrow_journal *journal, uint32_t thread, uint32_t index, uint64_t now);
 void burrow_journal_leave(burrow_journal *journal, uint32_t thread);
 
+// A number of the calling thread above zero; after very many threads some share one.
+uint32_t burrow_journal_own_thread(void);
+
 // When the thread has entered what it is in, and what that is; 0 where it is in nothing.
 uint64_t burrow_journal_since(const burrow_journal *journal, uint32_t thread, uint32_t *index);
 

@@ -54,6 +54,7 @@ nonisolated final class AdapterLoader: Sendable {
         var source: AdapterSource
         /// Makes the gate, where it is a mixture.
         var gating: GatingHandover?
+        var entry: GateEntry?
         var purpose: Purpose
     }
 
@@ -76,12 +77,14 @@ nonisolated final class AdapterLoader: Sendable {
     /// Reads and packs an adapter or a mixture, whose gate `gating` makes; the answer is
     /// `EngineMessage.packed`.
     func load(
-        _ entry: CatalogEntry, gating: (any GatingPolicy)? = nil, for replica: ReplicaID
+        _ entry: CatalogEntry, gating: (any GatingPolicy)? = nil, journal: GateEntry? = nil,
+        for replica: ReplicaID
     ) {
         thread.post(
             Request(
                 name: entry.name, source: entry.source,
-                gating: gating.map(GatingHandover.init), purpose: .pack(entry.id, replica)))
+                gating: gating.map(GatingHandover.init), entry: journal,
+                purpose: .pack(entry.id, replica)))
     }
 
     /// Reads and checks an adapter; the answer is `EngineMessage.read`.
@@ -150,9 +153,10 @@ nonisolated final class AdapterLoader: Sendable {
     ) throws(AdapterLoadFailure) -> PackedAdapter {
         if let source = request.source.mixture {
             let mixture = try openMixture(source, of: request, for: model, values: false)
+            let gate = request.entry.map { JournaledGate(mixture.gate, $0) as any Gate }
             do throws(InferenceError) {
                 return try PackedAdapter(
-                    mixture: request.name, experts: mixture.experts, gate: mixture.gate,
+                    mixture: request.name, experts: mixture.experts, gate: gate ?? mixture.gate,
                     for: model.packed, team: team)
             } catch {
                 throw AdapterLoadFailure(error)
@@ -178,7 +182,11 @@ nonisolated final class AdapterLoader: Sendable {
         guard let gating = request.gating else {
             throw AdapterLoadFailure(message: "nothing was given that could make its gate")
         }
-        return try OpenedMixture.open(
-            mixture, named: request.name, for: model, by: gating.policy, values: values)
+        func open() throws(AdapterLoadFailure) -> OpenedMixture {
+            try OpenedMixture.open(
+                mixture, named: request.name, for: model, by: gating.policy, values: values)
+        }
+        guard let entry = request.entry else { return try open() }
+        return try entry.during(open)
     }
 }

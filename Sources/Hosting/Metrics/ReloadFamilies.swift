@@ -9,6 +9,7 @@ nonisolated struct ReloadFamilies: Sendable {
     let successTime: MetricFamilyID<GaugeKind>
     let reloads: MetricFamilyID<CounterKind>
     let libraries: MetricFamilyID<GaugeKind>
+    let shadowAnswers: MetricFamilyID<CounterKind>
 
     init(in registry: inout MetricsRegistry) {
         generation = registry.gauge(
@@ -33,6 +34,11 @@ nonisolated struct ReloadFamilies: Sendable {
             MetricDescription(
                 "burrow:plugin_libraries_loaded",
                 "Builds of plugin libraries in memory, where they stay.", labels: []))
+        shadowAnswers = registry.counter(
+            MetricDescription(
+                "burrow:shadow_answers_total",
+                "Answers of policies that decide beside the live ones: alike or different, or left "
+                    + "out (dropped) where they could not keep up.", labels: ["kind", "outcome"]))
     }
 }
 
@@ -63,5 +69,23 @@ nonisolated extension ServingMetrics {
     /// So many builds of plugin libraries are in memory.
     package mutating func loaded(libraries: Int) {
         registry.set(registry.series(reloadFamilies.libraries, []), to: Double(libraries))
+    }
+
+    /// Brings the answers of the present shadow to these totals, on top of those before it.
+    package mutating func shadowAnswered(_ report: ShadowReport, since before: ShadowReport?) {
+        for kind in report.kinds {
+            let was = before?.kinds.first { $0.kind == kind.kind }
+            let answers = kind.answers - (was?.answers ?? 0)
+            let different = kind.differences - (was?.differences ?? 0)
+            add(answers - different, kind.kind, "alike")
+            add(different, kind.kind, "different")
+        }
+        add(report.dropped - (before?.dropped ?? 0), "all", "dropped")
+    }
+
+    private mutating func add(_ count: Int, _ kind: String, _ outcome: String) {
+        guard count > 0 else { return }
+        registry.increment(
+            registry.series(reloadFamilies.shadowAnswers, [kind, outcome]), by: Double(count))
     }
 }

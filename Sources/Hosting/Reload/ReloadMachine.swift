@@ -118,7 +118,8 @@ nonisolated struct ReloadMachine: Sendable {
         self.digest = digest
         phase = .acknowledging(wish)
         // What a rollback brings has been in force before, and there is nothing to go back to.
-        let isWatched = wish.origin != .probation && wish.origin != .reset
+        let isWatched =
+            wish.origin != .probation && wish.origin != .reset && rules.seconds > 0
         probation = isWatched ? Probation(before: before, start: now) : nil
     }
 

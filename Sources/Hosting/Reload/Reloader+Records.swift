@@ -23,7 +23,9 @@ extension Reloader {
         record.changes = candidate.comparison.changes
         record.states = wanted?.states ?? []
         record.reason = wanted?.faults.first
-        if wish.origin == .probation { record.outcome = .live }
+        if wish.origin == .probation || candidate.facts.manifest.spec.reload.isUnwatched {
+            record.outcome = .live
+        }
         history.commit(
             record, KeptGeneration(facts: candidate.facts, loaded: candidate.loaded))
         log.info(

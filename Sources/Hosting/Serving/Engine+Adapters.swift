@@ -122,7 +122,8 @@ extension Engine {
             let gating = try entry.source.mixture.map { mixture throws(HostError) in
                 try makeGate(of: id, mixture)
             }
-            loader.load(entry, gating: gating, for: replica)
+            loader.load(
+                entry, gating: gating, journal: gateEntry(of: entry), for: replica)
         } catch {
             let ended = fleet.adapterLoadFailed(id, on: replica, at: Self.now)
             fail(ended, .adapterNotLoadable(entry.name, reason: error.description))

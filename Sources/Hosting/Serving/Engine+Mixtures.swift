@@ -7,7 +7,7 @@ internal import ManifestLoading
 internal import PolicyKit
 
 /// A mixture of the manifest, whether or not it can be served just now.
-struct ServedMixture {
+nonisolated struct ServedMixture: Sendable {
     let name: String
     /// Names of adapters, in the order of the gate's weights.
     let experts: [String]

@@ -131,6 +131,7 @@ extension Engine {
 
     /// The body of `/metrics`.
     package func exposition() -> [UInt8] {
+        countShadow()
         var running: Set<String> = []
         var waiting: Set<String> = []
         for sequence in sequences.values {

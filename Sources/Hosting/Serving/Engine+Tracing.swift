@@ -59,8 +59,17 @@ extension Engine {
         fleet.recordDispatch(true)
     }
 
+    /// Brings the metrics up to date with what the shadow has decided.
+    func countShadow() {
+        guard let report = shadow?.report else { return }
+        metrics.shadowAnswered(report, since: countedShadow)
+        countedShadow = report
+    }
+
     /// Ends what ``start(_:)`` began.
     func stopShadow() {
+        countShadow()
+        countedShadow = nil
         shadow?.close()
         shadow = nil
         fleet.recordDispatch(false)

@@ -58,6 +58,8 @@ package final class Engine {
     var workload: WorkloadRecording?
     /// Policies that decide beside those that are live, without effect.
     var shadow: Shadow?
+    /// What the metrics know of it.
+    var countedShadow: ShadowReport?
     /// The time between tokens, of late.
     var tokenGaps = TokenGaps()
     /// Where it is written which policy is being asked.

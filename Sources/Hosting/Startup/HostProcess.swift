@@ -37,7 +37,7 @@ package final class HostProcess {
         let quarantine = QuarantineList(supervision.quarantines)
         for replaced in quarantine.apply(to: &loaded) {
             log.error(
-                "\(replaced.name) is quarantined, and its built-in default stands in: \(replaced.reason)"
+                "\(replaced.name) is quarantined, and no longer used: \(replaced.reason)"
             )
         }
         notifier = ServiceNotifier(log: log)
@@ -53,6 +53,7 @@ package final class HostProcess {
         host = try ServingHost(
             engine: engine, manifest: loaded.manifest, loop: loop, log: log,
             certificate: certificate)
+        for mixture in loaded.outOfService { engine.mixtures[mixture.name] = mixture }
         let file = supervision.isSupervised ? HostDescriptor.journal : nil
         engine.journal = CrashJournal(file: file)
         reloader = try Reloader(

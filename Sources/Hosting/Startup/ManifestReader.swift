@@ -17,6 +17,8 @@ nonisolated package struct LoadedManifest: @unchecked Sendable {
     package var registry: PolicyRegistry
     /// The document as bytes.
     package var text: ManifestText
+    /// Mixtures that are left out of the manifest, and why.
+    var outOfService: [ServedMixture] = []
     /// The plugin libraries that have been looked at.
     var libraries: LibraryCache
     /// What is worth a look but stops nobody.

@@ -52,8 +52,8 @@ nonisolated package struct QuarantineList: Sendable {
 
     package init(_ quarantines: [Quarantine] = []) { self.quarantines = quarantines }
 
-    /// Puts the built-in default in the place of each policy that is quarantined; a mixture whose
-    /// gate is keeps its name and is out of service, as another gate would give other answers.
+    /// Puts the built-in default in the place of each policy that is quarantined. A mixture whose gate
+    /// is goes out of service, as another gate would give other answers.
     ///
     /// - Returns: what was replaced.
     func apply(to loaded: inout LoadedManifest) -> [Quarantine] {
@@ -65,6 +65,19 @@ nonisolated package struct QuarantineList: Sendable {
             let name = JournalName(kind: kind, identity).text
             guard let found = quarantines.first(where: { $0.name == name }) else { continue }
             loaded.manifest = loaded.manifest.withBuiltInPolicy(of: kind)
+            replaced.append(found)
+        }
+        for mixture in loaded.manifest.spec.mixtures {
+            let selection = loaded.manifest.gating(of: mixture)
+            let name = JournalName(
+                kind: .gating, PolicyIdentity(selection, in: loaded.registry)
+            ).text
+            guard let found = quarantines.first(where: { $0.name == name }) else { continue }
+            loaded.manifest.spec.mixtures.removeAll { $0.name == mixture.name }
+            loaded.outOfService.append(
+                ServedMixture(
+                    name: mixture.name.value, experts: mixture.experts.map(\.value),
+                    gating: selection, fault: "its gate is set aside, as \(found.reason)"))
             replaced.append(found)
         }
         return replaced

@@ -38,6 +38,8 @@ package struct Manifest: Sendable, Equatable {
         package var probation = Located(Duration.seconds(30))
         package var failedShare = Located(0.05)
         package var tokenGapFactor = Located(3.0)
+
+        package var isUnwatched: Bool { probation.value == .zero }
     }
 
     package struct Server: Sendable, Equatable {

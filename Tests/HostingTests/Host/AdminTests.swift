@@ -51,9 +51,12 @@ struct AdminTests {
             ("burrow:step_cost_observations_total", replica["costs"]["observations"]),
             ("burrow:step_cost_relative_error", replica["costs"]["relativeError"]),
             ("burrow:fairness_jain_index", replica["fairness"]["jainIndex"]),
-            ("burrow:longest_unserved_seconds", replica["fairness"]["longestUnserved"]),
         ]
         for (name, value) in figures { #expect(try await metric(name) == value.number, "\(name)") }
+        // The last request has its answer a moment before its adapter's account is closed.
+        try await eventually("nobody is unserved") {
+            try await client.metric("burrow:longest_unserved_seconds") == 0
+        }
         let terms = replica["costs"]["terms"].members
         #expect(terms.count == CostTerm.allCases.count)
         for (term, seconds) in terms {

@@ -86,6 +86,19 @@ struct OverloadTests {
 
     @Test func aFullQueueRefusesAndSaysWhenToTryAgain() async throws {
         let client = try Client.ofSuite
+        // Where others take the processors the queue may move on before the question comes.
+        var refused = try await askAFullQueue(client)
+        for _ in 0..<5 where refused.status == 200 { refused = try await askAFullQueue(client) }
+        #expect(refused.status == 503)
+        #expect(try refused.json["error"]["type"] == "ServiceUnavailableError")
+        #expect(refused.message.contains("limits.queue"))
+        let seconds = refused.head["retry-after"].flatMap { Int($0) }
+        #expect(try #require(seconds) >= 1)
+        try await answers(client)
+    }
+
+    /// Asks while 64 requests run and 64 wait, which are given up afterwards.
+    private func askAFullQueue(_ client: Client) async throws -> WireReply {
         let running = try await client.stream(path, SampleModel.longChat("roman", choices: 64))
         #expect(running.head.status == 200)
         try await allRun(client)
@@ -94,17 +107,13 @@ struct OverloadTests {
         try await eventually("the queue is full") {
             try await client.metric("vllm:num_requests_waiting") == 64
         }
-        let refused = try await client.post(path, SampleModel.chat("add", "What is 1 + 1?"))
-        #expect(refused.status == 503)
-        #expect(try refused.json["error"]["type"] == "ServiceUnavailableError")
-        #expect(refused.message.contains("limits.queue"))
-        let seconds = refused.head["retry-after"].flatMap { Int($0) }
-        #expect(try #require(seconds) >= 1)
-        #expect(try await client.metric("vllm:admission_rejections_total") == rejections + 1)
+        let reply = try await client.post(path, SampleModel.chat("add", "What is 1 + 1?"))
+        let refusals = try await client.metric("vllm:admission_rejections_total") - rejections
+        #expect(refusals == (reply.status == 503 ? 1 : 0))
         running.leave()
         waiting.leave()
         try await eventually("the queue is empty") { try await isIdle(client) }
-        try await answers(client)
+        return reply
     }
 
     /// It would never fit, so the client is not told to try again; and nothing of it stays behind.

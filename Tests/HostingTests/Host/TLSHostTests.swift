@@ -61,6 +61,28 @@ import Testing
         try await server.stop()
     }
 
+    @Test func aCertificateThatIsReplacedIsServedWithTheNextReload() async throws {
+        let files = try Files()
+        let server = try await BurrowProcess.start(files.manifest)
+        let admin = AdminSocketClient(server)
+        let next = try SelfSignedCertificate()
+        let certificate = String(decoding: next.certificate, as: UTF8.self)
+        try files.folder.write("c.pem", certificate)
+        // Half of it is there: the two do not belong together, and the old one goes on.
+        let half = try await admin.ask("POST", "/admin/reload")
+        #expect(half.status == 422)
+        let refused = try await files.curl(server, "/health")
+        #expect(refused.status != 0, "the file holds another certificate than is served")
+        try files.folder.write("k.pem", String(decoding: next.key, as: UTF8.self))
+        let whole = try await admin.ask("POST", "/admin/reload")
+        #expect(try whole.json["outcome"] == "live")
+        #expect(try whole.json["changes"].list.count == 2)
+        let health = try await files.curl(server, "/health", "--write-out", "%{http_code}")
+        #expect(health.output == "200", "\(health)")
+        server.signal(SIGTERM)
+        #expect(try await server.end().status == 0)
+    }
+
     @Test func filesAtFaultAreNamedWithTheirPlace() async throws {
         let files = try Files()
         let other = try SelfSignedCertificate()

@@ -17,6 +17,8 @@ struct SupervisionHostTests {
             "{name: w, type: wayward-batching, parameters: {does: \(does), after: \(after)}}"
         manifest.plugins = ["instances: [\(instance)]", "budget: 10s", "stall: \(stall)"]
         manifest.pipeline = ["batching: w"]
+        // A client may be quiet for longer than usual where others take the processors.
+        manifest.limits = ["idleTimeout: 10m", "headerTimeout: 10m"]
         return manifest
     }
 
@@ -85,6 +87,32 @@ struct SupervisionHostTests {
             last["error"]["message"].text?.hasPrefix("The server has failed while it answered")
                 == true, "\(last)")
         #expect(last["error"]["code"] == 500)
+        server.signal(SIGTERM)
+        #expect(try await server.end().status == 0)
+    }
+
+    @Test func aGateThatTrapsTakesItsMixtureOutOfService() async throws {
+        let folder = try TestFolder()
+        let plugins = try WaywardPolicy.copy(to: folder)
+        var manifest = ServedManifest()
+        manifest.search.append(plugins)
+        manifest.plugins = [
+            "budget: 10s",
+            "instances: [{name: g, type: wayward-gate, parameters: {after: 12}}]",
+        ]
+        manifest.spec = ["mixtures: [{name: both, experts: [roman, french], gating: g}]"]
+        let server = try await BurrowProcess.start(manifest, arguments: ["--supervised"])
+        let client = Client(server)
+        let asked = try await client.post(
+            "/v1/chat/completions", SampleModel.chat("both", "Write 47 as a Roman numeral."))
+        // Tried again by the next host, which does not have it any more.
+        #expect(asked.status == 409, "\(server.log)")
+        let message = try asked.json["error"]["message"].text ?? ""
+        #expect(message.contains("its gate is set aside, as the host died in it"), "\(message)")
+        let status = try await status(server)
+        let name = status["quarantined"][0]["policy"].text ?? ""
+        #expect(name.hasPrefix("gating policy 'g' (wayward-gate, Wayward-"), "\(name)")
+        #expect(try await client.post("/v1/chat/completions", Self.question).status == 200)
         server.signal(SIGTERM)
         #expect(try await server.end().status == 0)
     }

@@ -61,7 +61,55 @@ enum WaywardPolicy {
 
         @c(burrow_plugin_export)
         public func burrowPluginExport() -> UnsafeMutableRawPointer {
-            PluginExport.retained([Wayward.self])
+            PluginExport.retained([Wayward.self, WaywardGating.self])
+        }
+
+        /// Weighs alike until it has been asked often enough.
+        public final class WaywardGating: GatingPolicy {
+            public struct Parameters: PolicyParameters {
+                @Parameter("Rows that are weighed before it traps.") var after: Int = 0
+                public init() {}
+            }
+
+            public static var descriptor: PolicyDescriptor {
+                PolicyDescriptor(type: "wayward-gate", version: "1.0.0", summary: "Goes astray.")
+            }
+
+            private let after: Int
+
+            public init(parameters: Parameters, seed: UInt64) throws(PolicyError) {
+                after = parameters.after
+            }
+
+            public func gate(
+                for mixture: MixtureDescription, from sources: any MixtureSources
+            ) throws(PolicyError) -> any Gate {
+                WaywardGate(experts: mixture.experts.count, after: after)
+            }
+        }
+
+        final class WaywardGate: Gate {
+            let experts: Int
+            let after: Int
+
+            init(experts: Int, after: Int) {
+                self.experts = experts
+                self.after = after
+            }
+
+            var traits: GateTraits { GateTraits(points: [GatePoint(.tokens)]) }
+
+            func weigh(
+                at point: Int, features: Span<Float>, rows: Span<GateRow>,
+                states: inout MutableSpan<Float>, weights: inout MutableSpan<Float>
+            ) throws(PolicyError) {
+                for row in rows.indices {
+                    if rows[row].position >= after { fatalError("weighed to trap") }
+                    for expert in 0..<experts {
+                        weights[row * experts + expert] = 1 / Float(experts)
+                    }
+                }
+            }
         }
 
         public final class Wayward: BatchingPolicy {

@@ -75,7 +75,9 @@ import Testing
         #expect(status?.fallBacks == 1, "\(misdeed.name)")
         #expect(status?.strikes == 3)
         let message = try #require(status?.lastStrike?.message)
-        #expect(message.contains(misdeed.says), "\(misdeed.name): \(message)")
+        // On a busy machine a child that has ended is killed before its end can be read.
+        let says = [misdeed.says, "its process was killed"]
+        #expect(says.contains { message.contains($0) }, "\(misdeed.name): \(message)")
         // Other tests of this process take some, too.
         #expect(Self.residentBytes - memory < 200 << 20)
     }
