@@ -14,6 +14,8 @@ PACKAGES  := libuv1-dev libyaml-dev libopenblas-dev libpcre2-dev libhttp-parser-
 # What only the count of instructions needs.
 COUNTING  := valgrind binutils
 VENV      := .build/clients
+# How many tests run at once: each may have a host of its own, and all at once each waits for minutes.
+WIDTH     := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
 MANIFEST  ?= Manifests/quickstart.yaml
 BASELINE  := Tests/InstructionCount/baseline.json
 SOURCES   := Package.swift Sources Plugins Tests Samples
@@ -28,7 +30,7 @@ build: packages
 
 test: packages clients lint
 	swift build --build-tests
-	BURROW_CLIENTS=$(abspath $(VENV)) swift test --skip-build
+	BURROW_CLIENTS=$(abspath $(VENV)) $(WIDTH)=4 swift test --skip-build
 	swift test --package-path Samples/CustomPolicy
 	$(MAKE) instructions
 

@@ -183,6 +183,8 @@ final class AdminSurface {
         status.quarantined = quarantines.map {
             HostStatus.Quarantined(policy: $0.name, reason: $0.reason)
         }
+        status.manifest = engine.facts?.text.file
+        status.manifestFolder = engine.facts?.text.directory
         status.lastReload = reloader?.history.records.last
         do {
             return Array(try encoder.encode(status))

@@ -14,6 +14,10 @@ nonisolated package struct HostStatus: Codable, Sendable {
     package var digest: String
     package var lastReload: GenerationRecord?
 
+    /// The name of the manifest in force, and the folder that its paths start from.
+    package var manifest: String?
+    package var manifestFolder: String?
+
     /// Policies that have brought a host down and that the built-in default stands in for.
     package var quarantined: [Quarantined] = []
     package var isDraining: Bool

@@ -45,6 +45,7 @@ extension Reloader {
 
     func takeBack(because reason: String) {
         let number = history.live
+        if bad.count >= Self.mostBad { bad = [:] }
         bad[machine.digest] = reason
         history.change(number) { record in
             record.outcome = .rolledBack
@@ -53,7 +54,6 @@ extension Reloader {
         }
         log.error("generation \(number) is taken back: \(reason)")
         engine.metrics.reloaded(succeeded: false, generation: number, digest: machine.digest)
-        lastReloadSucceeded = false
         guard let target = history.rollbackTarget, let kept = history[target] else { return }
         begin(
             ReloadWish(ticket: makeTicket(), origin: .probation), .generation(kept),

@@ -11,14 +11,14 @@ internal import Scheduling
 // What is remembered of attempts, and what those who wished are told.
 extension Reloader {
     func note(_ candidate: Candidate, _ wish: ReloadWish, _ number: Int) {
-        lastCommit = Date().timeIntervalSince1970
+        let now = Date().timeIntervalSince1970
         if wish.origin == .admin, candidate.facts.text.file.hasPrefix("/") {
             sourceFile = candidate.facts.text.file
         }
         let wanted = pending[wish.ticket]
         var record = GenerationRecord(
             number: number, outcome: .probation, origin: wish.origin,
-            file: candidate.facts.text.file, digest: candidate.facts.digest, at: lastCommit)
+            file: candidate.facts.text.file, digest: candidate.facts.digest, at: now)
         record.stages = wanted?.answer?.stages ?? []
         record.changes = candidate.comparison.changes
         record.states = wanted?.states ?? []
@@ -33,7 +33,6 @@ extension Reloader {
             generation \(number) is in force: \
             \(candidate.comparison.changes.map(\.description).joined(separator: "; "))
             """)
-        lastReloadSucceeded = true
         engine.metrics.reloaded(
             succeeded: true, generation: number, digest: candidate.facts.digest)
     }
@@ -81,7 +80,6 @@ extension Reloader {
         record.reason = refusal.message
         record.failedStage = refusal.stage
         history.note(record)
-        lastReloadSucceeded = false
         engine.metrics.reloaded(
             succeeded: false, generation: history.live, digest: machine.digest)
     }

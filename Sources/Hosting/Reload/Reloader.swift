@@ -26,6 +26,9 @@ final class Reloader {
     /// More copies of plugin libraries than this are worth a warning: each stays in memory.
     static let manyLibraries = 500
 
+    /// Digests of what was rolled back that are remembered; beyond them all are forgotten.
+    static let mostBad = 256
+
     let engine: Engine
     private let host: ServingHost
     let log: Logger
@@ -48,7 +51,6 @@ final class Reloader {
 
     /// How many private copies of plugin libraries are mapped.
     private(set) var loadedLibraries = 0
-    var lastCommit: Double
 
     /// Called when a change is begun, and when it has come to an end, good or bad.
     var onBegin: () -> Void = {}
@@ -56,7 +58,6 @@ final class Reloader {
 
     /// The kinds whose policies the live generation has brought.
     var watchedKinds: Set<PolicyKind> = []
-    var lastReloadSucceeded = true
 
     /// - Throws: `HostError` where what the manifest names cannot be listed any more.
     init(
@@ -72,7 +73,6 @@ final class Reloader {
         sourceFile = loaded.text.file
         searchFolders = ManifestReader.searchFolders(of: loaded.document)
         machine = ReloadMachine(rules: ProbationRules(facts.manifest), digest: facts.digest)
-        lastCommit = Date().timeIntervalSince1970
         loadedLibraries = loaded.libraries.loadedCopies.count
         let relay = Relay()
         do {
@@ -91,7 +91,7 @@ final class Reloader {
         history.commit(
             GenerationRecord(
                 number: 1, outcome: .live, origin: .start, file: loaded.text.file,
-                digest: facts.digest, at: lastCommit),
+                digest: facts.digest, at: Date().timeIntervalSince1970),
             KeptGeneration(facts: facts, loaded: loaded))
         engine.metrics.began(generation: 1, digest: facts.digest)
         engine.metrics.loaded(libraries: loadedLibraries)

@@ -41,8 +41,8 @@ struct PlannedEffect {
             throw Missing(reason: "the host had no request lately")
         }
         let live = ManifestText(
-            Array(try client.get("/admin/manifest")), file: candidate.file,
-            directory: candidate.directory)
+            Array(try client.get("/admin/manifest")), file: status.manifest ?? candidate.file,
+            directory: status.manifestFolder ?? candidate.directory)
         let forecast = EffectForecast(workload: workload, costs: costs, options: fleet)
         let prediction = try MainActor.assumeIsolated { () throws(HostError) in
             var cache = LibraryCache()

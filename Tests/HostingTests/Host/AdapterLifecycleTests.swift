@@ -129,6 +129,16 @@ struct AdapterLifecycleTests {
     }
 
     @Test func aStreamOutlivesTheUnloadingOfItsAdapter() async throws {
+        var isMeasured = false
+        // On a busy machine the stream may be over before anybody looks.
+        for _ in 0..<10 where !isMeasured { isMeasured = try await unloadUnderAStream() }
+        #expect(isMeasured, "it is measured while it runs")
+    }
+
+    /// Unloads an adapter that a stream runs on, which comes whole all the same.
+    ///
+    /// - Returns: whether the adapter was still measured when it was unloaded.
+    private func unloadUnderAStream() async throws -> Bool {
         let client = try Client.ofSuite
         #expect(try await load("leaving", "\(AdapterFolders.root)/roman").status == 200)
         let stream = try await client.stream(
@@ -138,10 +148,11 @@ struct AdapterLifecycleTests {
         for _ in 0..<20 { events.append(try #require(try await stream.nextEvent())) }
         #expect(try await unload("leaving").status == 200)
         #expect(try await ask("leaving", "x").status == 404)
-        #expect(try await series(of: "leaving") > 0, "it is measured while it runs")
+        let isMeasured = try await series(of: "leaving") > 0
         events += try await stream.allEvents()
         #expect(tokens(of: events).values.allSatisfy { $0.count == 480 })
         try await eventually("its series end") { try await series(of: "leaving") == 0 }
+        return isMeasured
     }
 
     private func series(of adapter: String) async throws -> Int {

@@ -45,12 +45,17 @@ struct ServiceClassTests {
     /// The refusal of a request that cannot be in time.
     ///
     /// The policy ends nothing while the fit's mean error makes a token in time possible, as it may on
-    /// a busy machine after few steps: such a request is served, and another one is sent.
+    /// a busy machine after few steps, and there the streams may be over before the request comes: such
+    /// a request is served, and another one is sent beside streams of its own.
     private func refusal(
         of model: String, as tenant: [String], _ more: [String: JSON] = [:]
     ) async throws -> WireReply {
         var reply = try await ask(model, as: tenant, more)
-        for _ in 0..<20 where reply.status == 200 { reply = try await ask(model, as: tenant, more) }
+        for _ in 0..<20 where reply.status == 200 {
+            let stream = try await load()
+            reply = try await ask(model, as: tenant, more)
+            stream.leave()
+        }
         return reply
     }
 
