@@ -55,6 +55,7 @@ package final class Supervisor {
     private var rules = RestartRules()
     private var quarantines: [Quarantine] = []
     private var isEnding = false
+    private var starts = 0
 
     /// A supervisor that writes lines of a log with `say`; `nil` where the system has no descriptors
     /// or memory left.
@@ -108,7 +109,9 @@ package final class Supervisor {
             say("there are no descriptors left for a host")
             return nil
         }
-        var arguments = program.arguments
+        // Clients that wait for a host keep their numbers, which its own must not meet.
+        var arguments = program.arguments + ["--start-number", "\(starts)"]
+        starts += 1
         var inherited = [
             STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, theirs.descriptor, journalFile,
         ]

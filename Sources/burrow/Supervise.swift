@@ -14,6 +14,10 @@ struct SupervisionOptions: ParsableArguments {
     @Flag(help: .hidden)
     var inheritedListener = false
 
+    /// How many hosts the supervisor has started before.
+    @Option(help: .hidden)
+    var startNumber = 0
+
     /// The name of a policy, a tab, and why it is not used.
     @Option(help: .hidden)
     var quarantine: [String] = []
@@ -22,6 +26,7 @@ struct SupervisionOptions: ParsableArguments {
         var terms = SupervisionTerms()
         terms.isSupervised = underSupervisor
         terms.inheritsListener = inheritedListener
+        terms.startNumber = max(0, startNumber)
         terms.quarantines = quarantine.map { text in
             let parts = text.split(separator: "\t", maxSplits: 1).map(String.init)
             return Quarantine(name: parts.first ?? "", reason: parts.count > 1 ? parts[1] : "")

@@ -25,8 +25,8 @@ int burrow_message_sockets(int ends[2]);
 int burrow_process_descriptor(pid_t process);
 
 // Starts a program without a copy of this process's memory. Descriptor i of the child is
-// descriptors[i], for count of them; it has no others. No signal is blocked and SIGPIPE has its
-// default. Gives its process.
+// descriptors[i], for count of them; it has no others. No signal is blocked, all have their
+// defaults, and it leads a process group of its own. Gives its process.
 int burrow_spawn(
     const char *path, char *const arguments[], char *const environment[], const int *descriptors,
     int count);

@@ -53,6 +53,7 @@ final class HTTPConnection {
             bytes.withUnsafeBufferPointer { machine.received($0, at: now) }
         }
         pump()
+        if !bytes.isEmpty { noteUnfinished(bytes.span) }
     }
 
     /// Whether nothing is on its way in either direction.

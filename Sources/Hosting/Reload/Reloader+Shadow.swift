@@ -58,10 +58,14 @@ extension Reloader {
         guard let shadow = engine.shadow else { return }
         var terms = ApplyTerms()
         terms.base = report.base
-        apply(shadow.text, terms) { [weak self] reply in
-            if reply.outcome == .live { self?.engine.stopShadow() }
-            then(reply)
-        }
+        apply(shadow.text, terms, then: then)
+    }
+
+    /// What was live is so no more: there is nothing to be beside of.
+    func endShadow() {
+        guard engine.shadow != nil else { return }
+        engine.stopShadow()
+        log.info("the live policies have changed: no others decide beside them any more")
     }
 
     /// Sends the candidate away.

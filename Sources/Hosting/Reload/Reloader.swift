@@ -16,7 +16,6 @@ final class Reloader {
         var source: BuildOrder.Source
         var file: String
         var isForced: Bool
-        var began: UInt64
         var answer: BuildAnswer?
         var states: [CarriedState] = []
         var faults: [String] = []
@@ -176,6 +175,7 @@ final class Reloader {
         let number = history.nextNumber
         let states = engine.resetPolicies(facts, loaded, numbered: number)
         machine.reset(to: facts.digest)
+        endShadow()
         timer.cancel()
         var record = GenerationRecord(
             number: number, outcome: .live, origin: .reset, file: facts.text.file,
@@ -196,7 +196,7 @@ final class Reloader {
         then: @escaping (ReloadReply) -> Void
     ) {
         pending[wish.ticket] = Pending(
-            source: source, file: file, isForced: isForced, began: EventLoop.now, then: then)
+            source: source, file: file, isForced: isForced, then: then)
         if !wish.isPlan { onBegin() }
         perform(machine.wish(wish))
     }
@@ -264,6 +264,7 @@ final class Reloader {
         host.adopt(candidate.facts.manifest, candidate.keys, candidate.shares)
         let faults = engine.commit(candidate, numbered: number)
         engine.tokenGaps.removeAll()
+        if !candidate.comparison.kinds.isEmpty { endShadow() }
         pending[wish.ticket]?.states = states
         pending[wish.ticket]?.faults = faults
         pending[wish.ticket]?.answer?.stages.append(

@@ -100,10 +100,11 @@ package final class ServingHost {
     }
 
     /// Tells a supervisor of each client, and takes over those of the host before.
-    func obeySupervisor() throws(HostError) {
+    func obeySupervisor(startNumber: Int) throws(HostError) {
         guard let server else { return }
         do throws(LoopError) {
-            supervisor = try SupervisedHost(server: server, loop: loop)
+            supervisor = try SupervisedHost(
+                server: server, loop: loop, startNumber: startNumber)
         } catch {
             throw HostError(.cannotStart, error.description)
         }

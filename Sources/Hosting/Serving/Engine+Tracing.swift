@@ -40,6 +40,8 @@ extension Engine {
         let records = fleet.takeRecords(of: id)
         recordings[replica]?.take(records)
         guard let shadow else { return }
+        // Records that were lost end a recording, and begin another for the shadow.
+        if records == nil, recordings[replica] == nil { _ = fleet.startRecording(on: id) }
         shadow.take(records ?? [], of: replica)
         shadow.take(fleet.takeDispatchRecords())
     }

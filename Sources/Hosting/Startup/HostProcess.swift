@@ -87,7 +87,7 @@ package final class HostProcess {
     /// - Returns: the port, which the system chose where the address has none.
     package func listen(on address: ListenAddress) throws(HostError) -> Int {
         try watchSignals()
-        if terms.isSupervised { try host.obeySupervisor() }
+        if terms.isSupervised { try host.obeySupervisor(startNumber: terms.startNumber) }
         let port = try host.listen(on: address, inherited: terms.inheritsListener)
         notifier.ready(on: loop)
         return port

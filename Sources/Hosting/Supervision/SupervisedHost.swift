@@ -11,6 +11,8 @@ nonisolated package struct SupervisionTerms: Sendable {
     package var isSupervised = false
     /// Whether the listening socket is there already.
     package var inheritsListener = false
+    /// How many hosts there were before.
+    package var startNumber = 0
     package var quarantines: [Quarantine] = []
 
     package init() {}
@@ -18,7 +20,8 @@ nonisolated package struct SupervisionTerms: Sendable {
 
 /// A host's end of the line to its supervisor. Loop thread only.
 final class SupervisedHost {
-    /// Connections of one host have these many numbers to themselves.
+    /// Connections of one host have these many numbers to themselves, as those of the hosts before
+    /// keep theirs.
     private static let numbersEach = 1 << 32
 
     private let control: ControlSocket
@@ -30,7 +33,8 @@ final class SupervisedHost {
     private var arriving: [UInt64: (descriptor: Int32, peer: String, bytes: [UInt8])] = [:]
     private var order: [UInt64] = []
 
-    init(server: HTTPServer, loop: EventLoop) throws(LoopError) {
+    init(server: HTTPServer, loop: EventLoop, startNumber: Int) throws(LoopError) {
+        server.number(from: min(startNumber, 1 << 24) * Self.numbersEach + 1)
         let control = ControlSocket(descriptor: HostDescriptor.control)
         self.control = control
         self.server = server
@@ -78,8 +82,6 @@ final class SupervisedHost {
     }
 
     private func adopt() {
-        let highest = order.max() ?? 0
-        server.number(from: Int(highest) / Self.numbersEach * Self.numbersEach + Self.numbersEach)
         for id in order {
             guard let client = arriving.removeValue(forKey: id) else { continue }
             do throws(LoopError) {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import Hosting
 import ManifestLoading
+import Supervision
 
 /// The trial of a manifest: what it does may kill this process, and no other.
 struct PreflightCommand: ParsableCommand {
@@ -41,6 +42,8 @@ struct PreflightCommand: ParsableCommand {
 /// What a trial may take of the machine.
 private enum Trial {
     static func confine() {
+        // A host that ends leaves nothing behind.
+        Supervisor.follow(SIGKILL)
         // The host and its clients come first, but a busy host must not starve the trial.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
         var none = rlimit(rlim_cur: 0, rlim_max: 0)

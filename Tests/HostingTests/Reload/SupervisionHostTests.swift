@@ -68,6 +68,27 @@ struct SupervisionHostTests {
         #expect(try await server.end().status == 0)
     }
 
+    /// Those who come while there is no host, and those who wait for the next one, do not meet.
+    @Test func manyClientsComeAndGoWhileTheHostIsStartedAgain() async throws {
+        let folder = try TestFolder()
+        let plugins = try WaywardPolicy.copy(to: folder)
+        let server = try await BurrowProcess.start(
+            Self.manifest("traps", in: plugins, after: 12), arguments: ["--supervised"])
+        let port = server.port
+        let answers = try await allAtOnce(Array(repeating: 0, count: 24)) { _ in
+            try (0..<4).map { _ in
+                let connection = try WireConnection(port: port)
+                let reply = try connection.post("/v1/chat/completions", Self.question)
+                return try reply.json["choices"][0]["message"]["content"].text
+            }
+        }
+        #expect(answers.allSatisfy { $0 == Array(repeating: "XLVII", count: 4) }, "\(server.log)")
+        #expect(server.log.contains("which is set aside"), "\(server.log)")
+        #expect(try await status(server)["unfinishedRequests"] == 0)
+        server.signal(SIGTERM)
+        #expect(try await server.end().status == 0)
+    }
+
     @Test func aStreamThatHasBegunEndsWithAnError() async throws {
         let folder = try TestFolder()
         let plugins = try WaywardPolicy.copy(to: folder)
