@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Hosting
 
 /// How a plugin is compiled.
 enum BuildConfiguration: String, CaseIterable, ExpressibleByArgument {
@@ -107,7 +108,7 @@ struct PluginPackage {
         let output = try pipe?.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         if process.terminationReason == .uncaughtSignal {
-            complain("swift was ended by \(SignalName.text(process.terminationStatus))")
+            complain("swift was ended by \(SignalName(process.terminationStatus))")
             throw ExitCode.failure
         }
         if process.terminationStatus == 127 {
@@ -116,15 +117,4 @@ struct PluginPackage {
         guard process.terminationStatus == 0 else { throw ExitCode(process.terminationStatus) }
         return output
     }
-}
-
-/// Names of the signals that end programs.
-enum SignalName {
-    private static let names: [Int32: String] = [
-        SIGILL: "SIGILL", SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT", SIGBUS: "SIGBUS",
-        SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGSEGV: "SIGSEGV", SIGTERM: "SIGTERM",
-        SIGINT: "SIGINT", SIGPIPE: "SIGPIPE", SIGSYS: "SIGSYS",
-    ]
-
-    static func text(_ signal: Int32) -> String { names[signal] ?? "signal \(signal)" }
 }

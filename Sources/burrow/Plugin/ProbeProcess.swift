@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Hosting
 
 /// A run of ``PluginProbe`` in a process of its own.
 enum ProbeProcess {
@@ -15,7 +16,7 @@ enum ProbeProcess {
         var text: String {
             switch self {
             case .exited(let status): "it ended with \(status)"
-            case .trapped(let signal): "it was ended by \(SignalName.text(signal))"
+            case .trapped(let signal): "it was ended by \(SignalName(signal))"
             case .stalled(let seconds): "it did not answer for \(seconds) s"
             }
         }
