@@ -138,7 +138,8 @@ let package = Package(
         .systemLibrary(name: "CPolicy"),
         .target(name: "CIsolation"),
         .target(
-            name: "PolicyIsolation", dependencies: ["CIsolation", "PluginLoading", policyKit],
+            name: "PolicyIsolation",
+            dependencies: ["CIsolation", "CLinux", "PluginLoading", policyKit],
             swiftSettings: strict),
         .target(
             name: "PluginScaffolding", dependencies: [policyKit], swiftSettings: strict),

@@ -10,8 +10,6 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -28,45 +26,6 @@
 #else
 #error "the system call filter knows x86_64 and aarch64"
 #endif
-
-static int add_files(posix_spawn_file_actions_t *files, int channel) {
-    int error = posix_spawn_file_actions_adddup2(files, channel, BURROW_ISOLATION_CHANNEL);
-    if (!error) error = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
-    if (!error) error = posix_spawn_file_actions_addopen(files, 1, "/dev/null", O_WRONLY, 0);
-    return error;
-}
-
-static int set_attributes(posix_spawnattr_t *attributes) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int error = posix_spawnattr_setsigmask(attributes, &none);
-    if (!error) error = posix_spawnattr_setsigdefault(attributes, &all);
-    // The terminal's interrupt is for the host, which may want its policies until it has drained.
-    if (!error) error = posix_spawnattr_setpgroup(attributes, 0);
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
-    return error ? error : posix_spawnattr_setflags(attributes, flags);
-}
-
-int burrow_isolation_spawn(
-    const char *program, char *const arguments[], char *const environment[], int channel,
-    pid_t *child) {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&files);
-    if (error) return error;
-    error = posix_spawnattr_init(&attributes);
-    if (!error) {
-        error = add_files(&files, channel);
-        if (!error) error = set_attributes(&attributes);
-        if (!error) {
-            error = posix_spawn(child, program, &files, &attributes, arguments, environment);
-        }
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&files);
-    return error;
-}
 
 int burrow_isolation_await(pid_t child, int milliseconds, int *status) {
     if (milliseconds > 0) {

@@ -33,7 +33,7 @@ struct LayerTests {
         "LoopIO": ["CLibuv", "CLinux"],
         "Supervision": ["CLinux"],
         "PluginLoading": ["Spelling", "CPolicy", "PolicyKit"],
-        "PolicyIsolation": ["CIsolation", "PluginLoading", "PolicyKit"],
+        "PolicyIsolation": ["CIsolation", "CLinux", "PluginLoading", "PolicyKit"],
         "PolicyTesting": [
             "ManifestLoading", "PluginLoading", "Scheduling", "Simulation", "Workloads",
             "PolicyKit",

@@ -11,12 +11,6 @@
 /// The number under which a child finds its end of the channel.
 #define BURROW_ISOLATION_CHANNEL 3
 
-/// Starts a program with `channel` as its descriptor BURROW_ISOLATION_CHANNEL, default signals, and
-/// a process group of its own; answers 0 or an error number.
-int burrow_isolation_spawn(
-    const char *program, char *const arguments[], char *const environment[], int channel,
-    pid_t *child);
-
 /// Waits up to so many milliseconds for a child to end; answers 1 with its status, else 0.
 int burrow_isolation_await(pid_t child, int milliseconds, int *status);
 

@@ -17,7 +17,7 @@ nonisolated struct AdminAccess {
     init(tokenFile file: String, at address: ListenAddress) throws(HostError) {
         let bytes: [UInt8]
         do {
-            bytes = try SmallFile.read(file, limit: Self.mostBytes, isSecret: true)
+            bytes = try FileContents.readWhole(file, limit: Self.mostBytes, isSecret: true)
         } catch {
             throw HostError(
                 .badConfiguration, "spec.server.admin.tokenFile: \(file): \(error.reason)")

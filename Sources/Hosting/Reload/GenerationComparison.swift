@@ -21,20 +21,26 @@ nonisolated struct GenerationComparison {
     private(set) var openedMixtures: Set<String> = []
     private(set) var removedMixtures: [String] = []
 
+    /// Whether other policy tests are named, or these have changed.
+    private let testsChange: Bool
+
     init(from old: GenerationFacts, to new: GenerationFacts) {
+        testsChange =
+            old.manifest.spec.tests != new.manifest.spec.tests
+            || !new.manifest.spec.tests.isEmpty && old.files != new.files
         for setting in ManifestSettings.all { compare(setting, old.manifest, new.manifest) }
         for kind in PolicyKind.pipeline { comparePolicies(kind, old, new) }
         compareAdapters(old.adapters, new.adapters)
         compareMixtures(old, new)
-        for (file, stamp) in new.secrets.sorted(by: { $0.key < $1.key }) {
-            guard let was = old.secrets[file], was != stamp else { continue }
+        for (file, stamp) in new.files.sorted(by: { $0.key < $1.key })
+        where old.files[file].map({ $0 != stamp }) ?? false {
             note(.rebuilt, "file \(file)", "it has changed", nil)
         }
     }
 
     /// Whether code is to be run that has not run with these words.
     var needsTrial: Bool {
-        !kinds.isEmpty || !openedMixtures.isEmpty || changes.contains { $0.item == "tests" }
+        !kinds.isEmpty || !openedMixtures.isEmpty || testsChange
     }
 
     /// The changes that only a new start brings about.

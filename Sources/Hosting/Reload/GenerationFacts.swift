@@ -5,6 +5,7 @@ internal import ManifestLoading
 internal import ModelLoading
 internal import PluginLoading
 internal import PolicyKit
+internal import PolicyTesting
 
 /// A policy as a generation has it: what it is called, what it is made with, and which code it is.
 nonisolated struct PolicyIdentity: Sendable, Equatable {
@@ -61,8 +62,8 @@ nonisolated struct GenerationFacts: Sendable {
     let gates: [String: PolicyIdentity]
     let adapters: [DeclaredAdapter]
 
-    /// The files of keys and certificates, as they were.
-    let secrets: [String: FileStamp]
+    /// The files of keys, certificates and policy tests, as they were.
+    let files: [String: FileStamp]
 
     /// The same for the same bytes of the manifest and all that it names.
     let digest: String
@@ -76,10 +77,10 @@ nonisolated struct GenerationFacts: Sendable {
         gates = Self.gates(of: loaded)
         let opening = ModelOpening(loaded: loaded, threads: 1, created: 0)
         adapters = try opening.declaredAdapters(named: manifest.spec.model.servedName)
-        var secrets: [String: FileStamp] = [:]
-        for file in Self.secretFiles(of: manifest) { secrets[file] = FileStamp(of: file) }
-        self.secrets = secrets
-        digest = try Self.digest(of: text, policies, gates, adapters, secrets)
+        var files: [String: FileStamp] = [:]
+        for file in Self.namedFiles(of: manifest) { files[file] = FileStamp(of: file) }
+        self.files = files
+        digest = try Self.digest(of: text, policies, gates, adapters, files)
     }
 
     /// The same with the policies of a manifest that names only built-in ones.
@@ -93,13 +94,15 @@ nonisolated struct GenerationFacts: Sendable {
         policies = Self.policies(of: loaded)
         gates = Self.gates(of: loaded)
         adapters = facts.adapters
-        secrets = facts.secrets
+        files = facts.files
         digest = "\(facts.digest)-reset"
     }
 
-    private static func secretFiles(of manifest: Manifest) -> [String] {
+    private static func namedFiles(of manifest: Manifest) -> [String] {
         let server = manifest.spec.server
-        var files: [String] = []
+        var files: [String] = manifest.spec.tests.flatMap { test in
+            (try? PolicyTests.files(at: test.value).get()) ?? []
+        }
         if let keys = server.apiKeys { files.append(keys.file.value) }
         if let tls = server.tls { files += [tls.certificate.value, tls.key.value] }
         return files
@@ -123,7 +126,7 @@ nonisolated struct GenerationFacts: Sendable {
     private static func digest(
         of text: ManifestText, _ policies: [PolicyKind: PolicyIdentity],
         _ gates: [String: PolicyIdentity], _ adapters: [DeclaredAdapter],
-        _ secrets: [String: FileStamp]
+        _ files: [String: FileStamp]
     ) throws(HostError) -> String {
         var parts = [text.directory, String(decoding: text.bytes, as: UTF8.self)]
         parts += policies.sorted { $0.key.rawValue < $1.key.rawValue }.map {
@@ -131,7 +134,7 @@ nonisolated struct GenerationFacts: Sendable {
         }
         parts += gates.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }
         parts += adapters.map { "\($0.name) \($0.source.root) \($0.stamps)" }
-        parts += secrets.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        parts += files.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         do throws(ModelLoadingError) {
             return String(try SHA256.digest(of: parts.joined(separator: "\u{0}")).prefix(16))
         } catch {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import ManifestLoading
 internal import PolicyKit
 
@@ -118,7 +119,8 @@ nonisolated extension Manifest.Model {
     fileprivate var text: String {
         let origin =
             switch source {
-            case .path(let path): path.value
+            // However the folder is named, it is the same model.
+            case .path(let path): URL(fileURLWithPath: path.value).resolvingSymlinksInPath().path
             case .synthetic(let model): "\(model.preset.value), seed \(model.seed.value)"
             }
         return "\(servedName): \(origin), \(dtype.value)"

@@ -27,9 +27,9 @@ nonisolated struct WatchedFiles: Sendable, Equatable {
         // A link may lead to a folder that is swapped as a whole.
         let resolved = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
         folders.insert(ManifestText.directory(of: resolved))
-        for secret in facts.secrets.keys {
-            files.insert(secret)
-            folders.insert(ManifestText.directory(of: secret))
+        for file in facts.files.keys {
+            files.insert(file)
+            folders.insert(ManifestText.directory(of: file))
         }
         for adapter in facts.manifest.spec.adapters {
             if case .directory(let directory) = adapter.source {

@@ -41,7 +41,7 @@ nonisolated package struct ServedCertificate {
         _ file: Located<String>, _ subject: TLSError.Subject
     ) throws(HostError) -> [UInt8] {
         do {
-            return try SmallFile.read(file.value, limit: TLSContext.mostFileBytes)
+            return try FileContents.readWhole(file.value, limit: TLSContext.mostFileBytes)
         } catch {
             throw fault(of: subject, "the file \(file.value) cannot be read: \(error.reason)")
         }
@@ -58,42 +58,5 @@ nonisolated package struct ServedCertificate {
         return HostError([
             document.diagnostic(message, at: file.position, path: "spec.server.tls.\(key)")
         ])
-    }
-}
-
-/// A file of at most some bytes, read whole.
-nonisolated enum SmallFile {
-    struct Failure: Error {
-        let reason: String
-
-        init(_ reason: String) { self.reason = reason }
-        init(_ code: Int32) { reason = String(cString: strerror(code)) }
-    }
-
-    /// Reads a regular file; one that is secret must not be for everybody to read.
-    static func read(
-        _ path: String, limit: Int, isSecret: Bool = false
-    ) throws(Failure) -> [UInt8] {
-        // A pipe would hold the open up until somebody writes.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw Failure(errno) }
-        defer { close(descriptor) }
-        var facts = stat()
-        guard fstat(descriptor, &facts) == 0 else { throw Failure(errno) }
-        guard facts.st_mode & S_IFMT == S_IFREG else { throw Failure("it is not a file") }
-        guard !isSecret || facts.st_mode & 0o007 == 0 else {
-            throw Failure("everybody may read it: take that away with `chmod o= \(path)`")
-        }
-        guard facts.st_size <= limit else { throw Failure("it has more than \(limit) bytes") }
-        var bytes: [UInt8] = []
-        var room = [UInt8](repeating: 0, count: 16 << 10)
-        while bytes.count <= limit {
-            let count = Foundation.read(descriptor, &room, room.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Failure(errno) }
-            if count == 0 { return bytes }
-            bytes += room[..<count]
-        }
-        throw Failure("it has more than \(limit) bytes")
     }
 }

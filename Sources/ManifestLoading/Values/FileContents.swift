@@ -3,19 +3,27 @@
 import Foundation
 
 /// Reads small files whole.
-enum FileContents {
-    struct Failure: Error {
-        let reason: String
+package enum FileContents {
+    package struct Failure: Error {
+        package let reason: String
     }
 
-    /// The bytes of a regular file, of which there are at most `limit` and one more.
-    static func read(_ path: String, limit: Int) throws(Failure) -> [UInt8] {
-        var status = stat()
-        guard stat(path, &status) == 0 else { throw Failure(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(reason: "it is not a file") }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    /// The bytes of a regular file, of which there are at most `limit` and one more; of a secret one
+    /// only where not everybody may read it.
+    package static func read(
+        _ path: String, limit: Int, isSecret: Bool = false
+    ) throws(Failure) -> [UInt8] {
+        // A pipe would hold the open up until somebody writes.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Failure(errno) }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Failure(errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(reason: "it is not a file") }
+        guard !isSecret || status.st_mode & 0o007 == 0 else {
+            throw Failure(
+                reason: "everybody may read it: take that away with `chmod o= \(path)`")
+        }
         var bytes = [UInt8](repeating: 0, count: limit + 1)
         var filled = 0
         while filled < bytes.count {
@@ -28,6 +36,17 @@ enum FileContents {
             filled += count
         }
         return Array(bytes[..<filled])
+    }
+
+    /// As ``read(_:limit:isSecret:)``, for what must be whole.
+    package static func readWhole(
+        _ path: String, limit: Int, isSecret: Bool = false
+    ) throws(Failure) -> [UInt8] {
+        let bytes = try read(path, limit: limit, isSecret: isSecret)
+        guard bytes.count <= limit else {
+            throw Failure(reason: "it has more than \(limit) bytes")
+        }
+        return bytes
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CIsolation
+import CLinux
 import Glibc
 import PolicyKit
 import Synchronization
@@ -24,12 +25,12 @@ final class PolicyProcess {
         guard made == 0 else {
             throw PolicyError("no channel can be made: \(String(cString: strerror(errno)))")
         }
-        var child: pid_t = 0
-        let error = Self.spawn(program, channel: ends.1, child: &child)
+        let child = Self.spawn(program, channel: ends.1)
         close(ends.1)
-        guard error == 0 else {
+        guard child > 0 else {
             close(ends.0)
-            throw PolicyError("\(program) cannot be started: \(String(cString: strerror(error)))")
+            throw PolicyError(
+                "\(program) cannot be started: \(String(cString: strerror(-child)))")
         }
         self.child = child
         channel = FrameChannel(file: ends.0)
@@ -78,7 +79,13 @@ final class PolicyProcess {
         return "its process ended by signal \(signal) (\(name))"
     }
 
-    private static func spawn(_ program: String, channel: CInt, child: inout pid_t) -> CInt {
+    /// The process, or an error number below zero.
+    private static func spawn(_ program: String, channel: CInt) -> pid_t {
+        let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard nothing >= 0 else { return -errno }
+        defer { close(nothing) }
+        // The channel stands where `BURROW_ISOLATION_CHANNEL` says.
+        let files = [nothing, nothing, STDERR_FILENO, channel]
         let kept = ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG"]
         var environment = kept.compactMap { name in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
@@ -90,7 +97,7 @@ final class PolicyProcess {
         let arguments = ["burrow", PolicyHost.subcommand]
         return withCStrings(arguments) { arguments in
             withCStrings(environment) { environment in
-                burrow_isolation_spawn(program, arguments, environment, channel, &child)
+                burrow_spawn(program, arguments, environment, files, CInt(files.count))
             }
         }
     }

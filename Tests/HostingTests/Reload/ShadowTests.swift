@@ -95,11 +95,11 @@ struct ShadowTests {
 extension AdminSocketClient {
     /// Waits until the report of a shadow is as `isWanted` says.
     fileprivate func latestShadow(where isWanted: @Sendable (JSON) -> Bool) async throws -> JSON {
-        let deadline = Date(timeIntervalSinceNow: 60)
-        while Date() < deadline {
-            let report = try await ask("GET", "/admin/shadow").json
-            if isWanted(report) { return report }
+        var report = JSON.null
+        try await eventually("the report of a shadow") {
+            report = try await ask("GET", "/admin/shadow").json
+            return isWanted(report)
         }
-        throw WireFault.deadline("the report of a shadow")
+        return report
     }
 }

@@ -55,12 +55,11 @@ struct AdminSocketClient: Sendable {
     ///
     /// - Returns: it.
     func latest(where isWanted: @Sendable (JSON) -> Bool) async throws -> JSON {
-        let deadline = Date(timeIntervalSinceNow: 60)
-        while Date() < deadline {
-            if let last = try await generations().last, isWanted(last) { return last }
-            // The host has no way to tell a test; asking it takes it a moment each time.
-            try await Task.sleep(for: .milliseconds(20))
+        var last = JSON.null
+        try await eventually("the generation that is wanted") {
+            last = try await generations().last ?? .null
+            return isWanted(last)
         }
-        throw WireFault.deadline("the generation; there are \(try await generations())")
+        return last
     }
 }
